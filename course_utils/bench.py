@@ -1,0 +1,152 @@
+"""``make bench``: what the course costs.  Import time, seconds and memory of each lecture, milliseconds of each explorer."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+LIMITS = {"seconds": 60, "MB": 1000, "ms": 150}
+_TIMED = "import time; start = time.perf_counter(); {}; print(time.perf_counter() - start)"
+_EVERYTHING = (
+    "import torch, course_utils; [getattr(course_utils, name) for name in course_utils.__all__]"
+)
+
+
+def import_seconds(statement, times=5):
+    """Median seconds of an import statement in ``times`` fresh processes (after one that warms the disk's cache)."""
+    from .manage import ROOT, with_course
+
+    def once():
+        command = [sys.executable, "-c", _TIMED.format(statement)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=with_course(dict(os.environ)), cwd=ROOT
+        )
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip().splitlines()[-1])
+        return float(done.stdout)
+
+    once()
+    return statistics.median(once() for _ in range(times))
+
+
+def peak_memory():
+    """Bytes of memory that this process had at most."""
+    try:  # VmHWM is this program's own; ru_maxrss would start from the size of the process that forked the kernel
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
+
+
+def positions(spec, points=5):
+    """Values that a control (Slider, Choice or Toggle) is driven to: both ends, and evenly between."""
+    ends = spec.extremes()
+    if not hasattr(spec, "low"):
+        return ends[:points]
+    low, high = ends
+    share = [i / (points - 1) for i in range(points)]
+    if spec.log:
+        values = [low * (high / low) ** s for s in share]
+    else:
+        values = [low + (high - low) * s for s in share]
+    whole = all(isinstance(v, int) for v in (spec.value, low, high, spec.step or 1))
+    return [round(v) if whole else v for v in values]
+
+
+def drive(explorer, points=5):
+    """Move every control of an explorer through ``positions`` and back; returns the seconds of each redraw.
+
+    Raises AssertionError when a setting could not be drawn.
+    """
+    seconds, start = [], explorer.values
+    for name, spec in explorer.specs.items():
+        for value in positions(spec, points):
+            begin = time.perf_counter()
+            explorer.set(**{name: value})
+            seconds.append(time.perf_counter() - begin)
+            assert not explorer.error, f"{name}={value!r}: {explorer.error}"
+    explorer.set(**start)
+    return seconds
+
+
+def drive_all(outputs, points=5):
+    """Drive all explorers of this kernel.  outputs: IPython's ``Out``.  Returns [{cell, median, worst, error}, ...]."""
+    from .explorer import Explorer
+
+    shown = {id(value): count for count, value in outputs.items()}
+    found = []
+    for explorer in sorted(Explorer.instances, key=lambda ex: shown.get(id(ex), 0)):
+        entry = {"cell": shown.get(id(explorer), 0), "controls": list(explorer.specs), "error": ""}
+        try:
+            seconds = drive(explorer, points)
+            entry.update(median=statistics.median(seconds), worst=max(seconds))
+        except AssertionError as error:
+            entry["error"] = str(error)
+        found.append(entry)
+    return found
+
+
+_IN_KERNEL = (
+    "import json as _j; from course_utils.bench import drive_all as _d; print(_j.dumps(_d(Out)))"
+)
+
+
+def _mark(value, unit):
+    return " " if value <= LIMITS[unit] else "!"
+
+
+def main(names=()):
+    """Print the tables; 1 if a notebook could not be run."""
+    from . import notebooks
+
+    alone = import_seconds("import torch")
+    together = import_seconds(_EVERYTHING)
+    print(f"{'import torch':<42} {alone:6.2f} s")
+    print(
+        f"{'import torch and everything of course_utils':<42} {together:6.2f} s  (+{together - alone:.2f})\n",
+        flush=True,
+    )
+    failed, redraws = 0, []
+    print(f"{'lecture':<30} {'seconds':>8} {'MB':>7}")
+    for path in notebooks.paths(names):
+        run = notebooks.run(path, after=_IN_KERNEL)
+        if run.error:
+            failed += 1
+            print(run, flush=True)
+            continue
+        cells = {c.execution_count: c.id for c in run.nb.cells if c.cell_type == "code"}
+        redraws += [(path.stem, cells.get(e["cell"], "?"), e) for e in json.loads(run.after)]
+        memory = run.peak / 1e6
+        print(
+            f"{path.stem:<30} {run.seconds:8.1f}{_mark(run.seconds, 'seconds')}{memory:7.0f}{_mark(memory, 'MB')}",
+            flush=True,
+        )
+    print(f"\n{'explorer':<58} {'median ms':>9} {'worst':>7}")
+    for stem, cell, entry in redraws:
+        name = f"{stem}: {cell}"
+        if entry["error"]:
+            failed += 1
+            print(f"{name:<58} FAILED {entry['error']}")
+            continue
+        median, worst = 1000 * entry["median"], 1000 * entry["worst"]
+        print(f"{name:<58} {median:9.0f}{_mark(median, 'ms')}{worst:7.0f}")
+    limits = ", ".join(f"{value} {unit}" for unit, value in LIMITS.items())
+    print(f"\n! marks what is over the course's limits: {limits} (median)")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

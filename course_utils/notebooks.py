@@ -1,0 +1,309 @@
+"""Running, cleaning and exporting the lectures' notebooks.
+
+A committed notebook reads well without a kernel and changes only where its content does: outputs are kept as text and
+pictures, without timings, widget state and other traces of one run.
+"""
+
+import argparse
+import copy
+import os
+import re
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat.v4 import new_code_cell
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "notebooks"
+BUILD = ROOT / "build"
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+CELL_METADATA = {"slideshow", "tags", "jupyter", "editable", "deletable"}
+
+
+def paths(names=()):
+    """Paths of the notebooks named ("02_entropy", "02", with or without folder and .ipynb); all of them without a name.
+
+    Raises FileNotFoundError for a name that fits none, and says which there are.
+    """
+    there = sorted(FOLDER.glob("*.ipynb"))
+    if not names:
+        return there
+    found = []
+    for name in names:
+        stem = Path(name).name.removesuffix(".ipynb")
+        fits = [p for p in there if p.stem == stem] or [
+            p for p in there if p.stem.startswith(stem + "_")
+        ]
+        if not fits:
+            raise FileNotFoundError(
+                f"No notebook {name!r}; there are: {', '.join(p.stem for p in there) or 'none'}"
+            )
+        found += fits
+    return found
+
+
+# --- normal form ------------------------------------------------------------------------------------------------------
+
+
+def settled(text):
+    """The text that a terminal shows in the end: a line that was overwritten with carriage returns keeps its last state."""
+    return "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n"))
+
+
+def _clean_outputs(outputs):
+    kept, streams = [], {}
+    for output in outputs:
+        output = copy.deepcopy(output)
+        if output.output_type == "stream":
+            if output.name in streams:
+                streams[output.name].text += output.text
+                continue
+            streams[output.name] = output
+        elif "data" in output:
+            output.data.pop(WIDGET_VIEW, None)
+            output.pop("transient", None)
+            output.metadata = {k: v for k, v in output.metadata.items() if k in output.data}
+            if not output.data:
+                continue
+        kept.append(output)
+    for stream in streams.values():
+        stream.text = settled(stream.text)
+    return kept
+
+
+def normalise(nb):
+    """The notebook in the form in which it is committed; a new object, ``nb`` stays as it is.
+
+    Drops timings, widget state and the live half of widget outputs (the picture stays); joins pieces of printed text; fixes
+    the kernel's name; moves an id that an editor left in the metadata to where it belongs.
+    """
+    nb = copy.deepcopy(nb)
+    nb.nbformat, nb.nbformat_minor = 4, 5
+    nb.metadata = nbformat.from_dict(copy.deepcopy(METADATA))
+    for cell in nb.cells:
+        if "id" in cell.metadata:
+            cell["id"] = cell.metadata.pop("id")
+        cell.metadata = nbformat.from_dict(
+            {k: v for k, v in cell.metadata.items() if k in CELL_METADATA}
+        )
+        cell.source = cell.source.rstrip("\n")
+        if not cell.get("attachments", True):
+            del cell["attachments"]
+        if cell.cell_type == "code":
+            cell.outputs = _clean_outputs(cell.outputs)
+    return nb
+
+
+def to_text(nb):
+    """The notebook as the text of its file: sorted keys, indent 1, readable letters, one newline at the end."""
+    return nbformat.writes(nb, version=4, indent=1, ensure_ascii=False).rstrip("\n") + "\n"
+
+
+def save(nb, path):
+    """Write the notebook in normal form; False when the file already says just that."""
+    nb = normalise(nb)
+    nbformat.validate(nb)
+    text = to_text(nb)
+    path = Path(path)
+    if path.exists() and path.read_text("utf8") == text:
+        return False
+    unfinished = path.with_name(path.name + ".part")  # an interruption leaves the old file whole
+    unfinished.write_text(text, "utf8", newline="\n")
+    unfinished.replace(path)
+    return True
+
+
+# --- running ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Run:
+    """One notebook's run.  seconds: from starting its kernel; peak: bytes of memory at most; moved: {cell id: what}."""
+
+    name: str
+    seconds: float = 0.0
+    peak: int = 0
+    moved: dict = field(default_factory=dict)
+    written: bool = False
+    error: str = ""
+    after: str = ""
+    nb: object = None
+
+    def __str__(self):
+        head = f"{self.name:<24} {self.seconds:6.1f} s {self.peak / 1e6:6.0f} MB"
+        if self.error:
+            return f"{head}  FAILED\n{self.error}"
+        if not self.moved:
+            return f"{head}  outputs as before" + ("; file tidied" if self.written else "")
+        lines = [
+            f"{head}  outputs moved in {len(self.moved)} cells{'' if self.written else ' (not saved)'}:"
+        ]
+        lines += [f"    {cell}: {what}" for cell, what in self.moved.items()]
+        return "\n".join(lines)
+
+
+def kernel_environment():
+    """Environment for the kernels of authors' runs: strict about quoted numbers, away from a student's own progress."""
+    environment = dict(os.environ)
+    environment.pop("MPLBACKEND", None)
+    environment.setdefault("COURSE_STRICT", "1")
+    home = BUILD / "execute"
+    for name, folder in {"COURSE_HOME": "home", "IPYTHONDIR": "ipython"}.items():
+        environment.setdefault(name, str(home / folder))
+        Path(environment[name]).mkdir(parents=True, exist_ok=True)
+    path = environment.get("PYTHONPATH")
+    environment["PYTHONPATH"] = str(ROOT) + (os.pathsep + path if path else "")
+    return environment
+
+
+def _kind(output):
+    if output.output_type != "display_data" and output.output_type != "execute_result":
+        return output.output_type
+    return "picture" if any(mime.startswith("image/") for mime in output.data) else "text"
+
+
+def moved(old, new):
+    """{cell id: what differs} between the outputs of two versions of a notebook, by cell id."""
+    before = {
+        cell.get("id"): cell.get("outputs", []) for cell in old.cells if cell.cell_type == "code"
+    }
+    found = {}
+    for cell in new.cells:
+        if cell.cell_type != "code":
+            continue
+        was = before.get(cell.id)
+        if was is None:
+            found[cell.id] = "new"
+        elif len(was) != len(cell.outputs):
+            found[cell.id] = f"{len(was)} → {len(cell.outputs)} outputs"
+        else:
+            kinds = {
+                _kind(b)
+                for a, b in zip(was, cell.outputs)
+                if _without_count(a) != _without_count(b)
+            }
+            if kinds:
+                found[cell.id] = ", ".join(sorted(kinds))
+    return found
+
+
+def _without_count(output):
+    return {key: value for key, value in output.items() if key != "execution_count"}
+
+
+def _explain(nb, index, error):
+    name = nb.cells[index].get("id", index) if index is not None else "?"
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+    return "\n".join(f"    {line}" for line in [f"in cell {name}:", *text.splitlines()[-25:]])
+
+
+def run(path, timeout=120, after=None):
+    """Run a notebook from top to bottom in a fresh kernel; returns a Run whose ``nb`` holds the new outputs.  Writes nothing.
+
+    timeout: seconds for one cell.  after: code to run in the kernel at the end; what it prints is returned as ``Run.after``.
+    """
+    path = Path(path)
+    old = nbformat.read(path, as_version=4)
+    nb = copy.deepcopy(old)
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    result = Run(path.stem)
+    client = NotebookClient(
+        nb,
+        timeout=timeout,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        record_timing=False,
+        store_widget_state=False,
+        extra_arguments=["--log-level=40"],
+    )
+
+    def ask(code):
+        nb.cells.append(new_code_cell(code))
+        client.execute_cell(nb.cells[-1], len(nb.cells) - 1, store_history=False)
+        cell = nb.cells.pop()
+        return "".join(
+            o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout"
+        )
+
+    started, index = time.perf_counter(), None
+    try:
+        with client.setup_kernel(env=kernel_environment()):
+            for index, cell in enumerate(nb.cells):
+                client.execute_cell(cell, index)
+            result.seconds = time.perf_counter() - started
+            result.peak = int(ask("import course_utils.bench as _b; print(_b.peak_memory())"))
+            if after:
+                result.after = ask(after)
+    except (CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError) as error:
+        result.seconds = time.perf_counter() - started
+        result.error = _explain(nb, index, error)
+    result.nb = normalise(nb)
+    result.moved = {} if result.error else moved(normalise(old), result.nb)
+    return result
+
+
+def execute(path, timeout=120):
+    """Run a notebook and save its outputs if every cell went well; returns the Run.
+
+    With a budget other than "class" nothing is saved: committed outputs are those of the class.
+    """
+    result = run(path, timeout)
+    if not result.error and (os.environ.get("COURSE_BUDGET") or "class") == "class":
+        result.written = save(result.nb, path)
+    return result
+
+
+# --- command line -----------------------------------------------------------------------------------------------------
+
+
+def main(argv=None):
+    """``python -m course_utils.notebooks execute|slides [NAME ...]``."""
+    parser = argparse.ArgumentParser(prog="python -m course_utils.notebooks")
+    parser.add_argument("what", choices=["execute", "slides"])
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--timeout", type=float, default=120, help="seconds for one cell")
+    args = parser.parse_args(argv)
+    try:
+        todo = paths(args.names)
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if not todo:
+        print(f"There are no notebooks in {FOLDER}", file=sys.stderr)
+        return 1
+    failed = 0
+    for path in todo:
+        if args.what == "slides":
+            print(os.path.relpath(export_slides(path), ROOT), flush=True)
+        else:
+            result = execute(path, args.timeout)
+            failed += bool(result.error)
+            print(result, flush=True)
+    return 1 if failed else 0
+
+
+def export_slides(path, folder=BUILD / "slides"):
+    """Write a lecture as a deck for the browser, from its committed outputs; returns the path of the HTML file."""
+    from nbconvert import SlidesExporter
+
+    exporter = SlidesExporter()
+    html, _ = exporter.from_filename(str(path))
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / (Path(path).stem + ".html")
+    target.write_text(html, "utf8")
+    return target
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,217 @@
+"""What a newcomer does in the first lecture, done by a browser: run it, move a slider, answer a quiz, solve an exercise."""
+
+import inspect
+import json
+import re
+import time
+import tomllib
+
+import pytest
+
+from .conftest import LECTURE
+
+PATIENCE = 240_000  # ms for a whole lecture on a busy machine
+SOON = 30_000
+
+
+# --- over HTTP --------------------------------------------------------------------------------------------------------
+
+
+def test_lab_serves_the_first_lecture(lab):
+    status, body = lab.get(f"/api/contents/notebooks/{LECTURE}.ipynb", lab.token)
+    assert status == 200
+    notebook = json.loads(body)["content"]
+    assert notebook["cells"][0]["source"].startswith("# ")
+    status, page = lab.get(f"/lab/tree/notebooks/{LECTURE}.ipynb?token={lab.token}")
+    assert status == 200 and "JupyterLab" in page
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/contents/notebooks", "/api/kernels", f"/files/notebooks/{LECTURE}.ipynb"]
+)
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_nothing_is_served_without_the_token(lab, path, token):
+    status, body = lab.get(path, token)
+    assert status in {302, 403} and "cells" not in body
+
+
+def test_lab_prints_its_address_and_starts_quickly(lab):
+    log = lab.log.read_text("utf8")
+    assert f"{lab.url}/lab/tree/notebooks/{LECTURE}.ipynb?token={lab.token}" in log
+    assert lab.seconds < 60, f"a second start should take seconds; it took {lab.seconds:.0f}"
+
+
+# --- in the browser ---------------------------------------------------------------------------------------------------
+
+
+class Page:
+    """The notebook in the browser, with the steps of a student's hand."""
+
+    def __init__(self, page, notebook):
+        self.page, self.notebook = page, notebook
+        self.ids = [cell["id"] for cell in notebook["cells"]]
+
+    def cell(self, cell_id):
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(self.ids.index(cell_id))
+
+    def menu(self, top, item):
+        self.page.locator(".lm-MenuBar-item", has_text=re.compile(f"^{top}$")).click()
+        self.page.locator(".lm-Menu-item", has_text=re.compile(f"^{item}$")).first.click()
+
+    def wait_idle(self, timeout=PATIENCE):
+        """Until no cell waits or runs any more."""
+        self.page.wait_for_function(
+            """() => {
+                const prompts = [...document.querySelectorAll('.jp-Notebook .jp-CodeCell .jp-InputPrompt')];
+                const kernel = document.querySelector('.jp-Notebook-ExecutionIndicator');
+                return prompts.length && prompts.every(p => !p.textContent.includes('*'))
+                    && (!kernel || kernel.dataset.status === 'idle');
+            }""",
+            timeout=timeout,
+        )
+
+    def rewrite(self, cell_id, source):
+        """Replace the text of a cell and run it, by keyboard."""
+        editor = self.cell(cell_id).locator(".cm-content")
+        editor.scroll_into_view_if_needed()
+        editor.click()
+        self.page.keyboard.press("ControlOrMeta+A")
+        self.page.keyboard.press("Delete")
+        self.page.keyboard.insert_text(source)
+        before = self.cell(cell_id).locator(".jp-InputPrompt").first.inner_text()
+        self.page.keyboard.press("ControlOrMeta+Enter")
+        deadline = time.monotonic() + SOON / 1000
+        while time.monotonic() < deadline:  # a number other than before, not [*]
+            prompt = self.cell(cell_id).locator(".jp-InputPrompt").first.inner_text()
+            if prompt != before and re.search(r"\d", prompt):
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"cell {cell_id} did not run: {prompt}")
+
+
+@pytest.fixture(scope="module")
+def lecture(lab, browser):
+    """The first lecture after “Run All Cells”."""
+    notebook = json.loads((lab.folder / "notebooks" / f"{LECTURE}.ipynb").read_text("utf8"))
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(SOON)
+    page.goto(f"{lab.url}/lab/tree/notebooks/{LECTURE}.ipynb?token={lab.token}", timeout=2 * SOON)
+    page.locator(".jp-Notebook .jp-Cell").nth(len(notebook["cells"]) - 1).wait_for(
+        state="attached", timeout=2 * SOON
+    )
+    page.wait_for_function(
+        "() => document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'",
+        timeout=2 * SOON,
+    )
+    opened = Page(page, notebook)
+    opened.menu("Run", "Run All Cells")
+    page.wait_for_timeout(500)
+    opened.wait_idle()
+    yield opened
+    page.close()
+
+
+def cells_tagged(notebook, tag):
+    return [c for c in notebook["cells"] if tag in c["metadata"].get("tags", [])]
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def test_every_cell_ran_without_an_error(lecture):
+    page = lecture.page
+    errors = page.locator(
+        ".jp-Notebook .jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
+    )
+    assert errors.count() == 0, errors.first.inner_text()[-1500:]
+    code = [
+        c["id"] for c in lecture.notebook["cells"] if c["cell_type"] == "code" and source(c).strip()
+    ]
+    for cell_id in code:
+        prompt = lecture.cell(cell_id).locator(".jp-InputPrompt").first.inner_text()
+        assert re.search(r"\d", prompt), f"cell {cell_id} did not run: {prompt!r}"
+
+
+def test_nothing_stands_before_the_lecture(lecture):
+    """No dialog, no question whether to bring news from the internet."""
+    shown = lecture.page.locator(".jp-Dialog, .Toastify__toast")
+    assert shown.count() == 0, shown.first.inner_text()
+
+
+def test_moving_a_slider_changes_the_picture(lecture):
+    explorers = lecture.page.locator(".course-explorer")
+    with_slider = explorers.filter(has=lecture.page.locator(".noUi-handle"))
+    explorer = with_slider.first
+    explorer.wait_for()
+    explorer.scroll_into_view_if_needed()
+    picture = explorer.locator("img").first
+    picture.wait_for()
+    bytes_of = """async img => {
+        const bytes = new Uint8Array(await (await fetch(img.src)).arrayBuffer());
+        return bytes.length + ':' + bytes.reduce((a, b) => (a * 31 + b) % 1000003, 7);
+    }"""
+    before = picture.evaluate(bytes_of)
+    handle = explorer.locator(".noUi-handle").first
+    seen = handle.get_attribute("aria-valuetext")
+    handle.focus()
+    for key in ["ArrowRight"] * 3 + ["ArrowLeft"] * 7:  # whichever end it starts at, it moves
+        lecture.page.keyboard.press(key)
+    assert handle.get_attribute("aria-valuetext") != seen
+    deadline = time.monotonic() + SOON / 1000
+    while picture.evaluate(bytes_of) == before:
+        assert time.monotonic() < deadline, "the slider moved, the picture did not"
+        time.sleep(0.1)
+    assert picture.evaluate("img => img.naturalWidth") > 100
+
+
+def test_quiz_answers_wrong_and_right(lecture, lab):
+    text = (lab.folder / "course_utils" / "quizzes" / "en" / f"{LECTURE}.toml").read_text("utf8")
+    question = tomllib.loads(text)["before"][0]
+    quiz = lecture.cell("quiz-before").locator(".course-quiz")
+    quiz.scroll_into_view_if_needed()
+    options = quiz.locator(".widget-radio-box").first.locator("input")
+    feedback = quiz.locator(".course-quiz-feedback").first
+    button = quiz.locator("button").first
+    right = next(i for i, o in enumerate(question["options"]) if o.get("correct"))
+    wrong = next(i for i, o in enumerate(question["options"]) if not o.get("correct"))
+    for choice in (wrong, right):
+        options.nth(choice).check()
+        button.click()
+        expected = question["options"][choice]["feedback"]
+        lecture.page.wait_for_function(
+            "([box, text]) => box.innerText.replace(/\\s+/g, ' ').includes(text)",
+            arg=[feedback.element_handle(), " ".join(expected.split())],
+            timeout=SOON,
+        )
+
+
+def test_exercise_wrong_then_right(lecture, lab):
+    """The verdict on a typical wrong answer names the mistake; the right answer is accepted."""
+    from course_utils.exercises import all_exercises
+
+    cell = cells_tagged(lecture.notebook, "exercise")[0]
+    name = re.search(r"check\(\s*[\"'](\w+)[\"']", source(cell)).group(1)
+    exercise, module = all_exercises()[name]
+    texts = tomllib.loads(
+        (lab.folder / "course_utils" / "exercises" / "en" / f"{module}.toml").read_text("utf8")
+    )[name]
+    setting = f"import course_utils.exercises.{module} as _m\nglobals().update(vars(_m))\n"
+    verdict = lecture.cell(cell["id"]).locator(".course-verdict")
+
+    mistake = next(iter(exercise.mistakes))
+    answer = f"all_exercises()[{name!r}][0].mistakes[{mistake!r}]"
+    lecture.rewrite(
+        cell["id"],
+        f"from course_utils.exercises import all_exercises\n{name} = check({name!r}, {answer})",
+    )
+    verdict.and_(lecture.page.locator("[data-status=wrong]")).wait_for()
+    said = " ".join(verdict.inner_text().split())
+    opening = re.split(r"[{}]", " ".join(texts["mistakes"][mistake].split()))[0]
+    assert opening in said, f"the verdict does not name the mistake {mistake!r}: {said}"
+
+    code = inspect.getsource(exercise.reference)
+    lecture.rewrite(
+        cell["id"], f"{setting}{code}\n{name} = check({name!r}, {exercise.reference.__name__})"
+    )
+    verdict.and_(lecture.page.locator("[data-status=right]")).wait_for()

@@ -1,0 +1,399 @@
+"""setup, budgets, quoted, figures, Explorer, fit, leaderboard: the plumbing of every lecture."""
+
+import json
+import subprocess
+import sys
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from course_utils import Choice, Explorer, Slider, Toggle, leaderboard, plotting, runtime, training
+from course_utils.prose import first_number, quoted
+from course_utils.texts import load, message
+
+# --- runtime ---------------------------------------------------------------------------------------------------------
+
+
+def test_budget(monkeypatch):
+    assert runtime.budget() == "class"
+    monkeypatch.setenv("COURSE_BUDGET", "fast")
+    assert runtime.by_budget(fast=1, normal=2, full=3) == 1
+    monkeypatch.setenv("COURSE_BUDGET", "huge")
+    with pytest.raises(ValueError, match="fast, class or full"):
+        runtime.budget()
+
+
+def test_setup_seeds_and_enlarges(capsys):
+    runtime.setup("00_test", seed=3)
+    first = torch.rand(2), np.random.rand(2)  # noqa: NPY002
+    size = plt.rcParams["font.size"]
+    runtime.setup("00_test", seed=3, projector=True)
+    assert torch.equal(first[0], torch.rand(2))
+    assert np.array_equal(first[1], np.random.rand(2))  # noqa: NPY002
+    assert plt.rcParams["font.size"] > size
+    runtime.setup("00_test")
+    assert plt.rcParams["font.size"] == size
+    assert "00_test" in capsys.readouterr().out
+
+
+def test_autocast_follows_the_cpu_and_can_be_overruled(monkeypatch):
+    layer, x = torch.nn.Linear(4, 4), torch.ones(2, 4)
+    monkeypatch.setenv("COURSE_PRECISION", "bfloat16")
+    with runtime.autocast():
+        assert layer(x).dtype == torch.bfloat16
+    with runtime.autocast(False):
+        assert layer(x).dtype == torch.float32
+    monkeypatch.setenv("COURSE_PRECISION", "float32")
+    with runtime.autocast():
+        assert layer(x).dtype == torch.float32
+
+
+def test_doctor_finds_everything_in_place():
+    found = runtime.doctor()
+    assert {"Python", "torch", "CPU", "disk"} <= {f.topic for f in found}
+    assert "✓ Python" in repr(found)
+
+
+def test_doctor_names_a_missing_package(monkeypatch):
+    real = runtime.importlib.metadata.version
+
+    def version(name):
+        if name == "torchvision":
+            raise runtime.importlib.metadata.PackageNotFoundError
+        return real(name)
+
+    monkeypatch.setattr(runtime.importlib.metadata, "version", version)
+    found = runtime.doctor()
+    assert not found.ready
+    assert "make lab" in next(f.text for f in found if f.topic == "torchvision")
+
+
+def test_importing_the_package_needs_no_torch():
+    code = (
+        "import sys, course_utils; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_every_advertised_name_exists():
+    import course_utils
+
+    assert all(getattr(course_utils, name) is not None for name in course_utils.__all__)
+    with pytest.raises(AttributeError, match="it offers"):
+        course_utils.nothing  # noqa: B018
+
+
+# --- texts and quoted numbers ----------------------------------------------------------------------------------------
+
+
+def test_messages_have_their_blanks_filled():
+    def walk(node):
+        for value in node.values():
+            yield from walk(value) if isinstance(value, dict) else [value]
+
+    assert len(list(walk(load("messages", "messages")))) > 40
+    assert "late" in message("quoted.differs", text="late", value=1, within=2)
+
+
+def test_a_missing_language_says_which_exist(monkeypatch):
+    monkeypatch.setenv("COURSE_LANG", "xx")
+    with pytest.raises(LookupError, match="Languages that have it: en"):
+        load("quizzes", "02_entropy")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("4.56 bits", 4.56),
+        ("about 1,024 words", 1024),
+        ("−99.5 nats", -99.5),
+        ("10 %", 10),
+        ("1.5e-3", 0.0015),
+    ],
+)
+def test_first_number(text, number):
+    assert first_number(text) == number
+
+
+def test_quoted(monkeypatch):
+    monkeypatch.setenv("COURSE_STRICT", "1")
+    quoted("4.56 bits", torch.tensor(4.5612), within=0.005)
+    with pytest.raises(AssertionError, match="this run gave"):
+        quoted("4.56 bits", 4.7, within=0.005)
+    monkeypatch.setenv("COURSE_STRICT", "0")
+    with pytest.warns(UserWarning, match="trust the number"):
+        quoted("4.56 bits", 4.7, within=0.005)
+    with pytest.raises(ValueError, match="no number"):
+        quoted("many bits", 4.7, within=1)
+    monkeypatch.setenv("COURSE_STRICT", "1")
+    with pytest.raises(AssertionError):
+        quoted("4.56 bits", float("nan"), within=1)
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+def test_show_wants_alt_text_and_closes_the_figure(capsys):
+    fig, ax = plt.subplots()
+    ax.plot([1, 2])
+    with pytest.raises(ValueError, match="alt"):
+        plotting.show(fig, alt="plot")
+    plotting.show(fig, alt="A rising line from one to two, for a test.")
+    assert not plt.fignum_exists(fig.number)
+
+
+def test_image_grid_places_every_image():
+    images = torch.rand(7, 1, 5, 4)
+    sheet = plotting.image_grid(images, columns=3).images[0].get_array()
+    assert sheet.shape == (3 * 5 + 2 * 2, 3 * 4 + 2 * 2)
+    assert np.allclose(sheet[7:12, 6:10], images[4, 0])
+    with pytest.raises(ValueError, match=r"\(3, 3\)"):
+        plotting.image_grid(torch.rand(3, 3))
+    plt.close("all")
+
+
+def test_palette_keeps_its_contrast_in_greyscale():
+    def lightness(colour):
+        r, g, b = plt.matplotlib.colors.to_rgb(colour)
+        return 0.299 * r + 0.587 * g + 0.114 * b
+
+    pair = [lightness(plotting.COLORS[n]) for n in ("blue", "orange")]
+    assert abs(pair[0] - pair[1]) > 0.2
+    pair = [lightness(plotting.COLORS[n]) for n in ("sky", "red")]
+    assert abs(pair[0] - pair[1]) > 0.1
+
+
+# --- Explorer --------------------------------------------------------------------------------------------------------
+
+
+def drawing(fig, power, kind, grid):
+    if power == 5:
+        raise ZeroDivisionError("five is not drawn")
+    ax = fig.subplots()
+    ax.plot(np.arange(5) ** power, "o" if kind == "dots" else "-")
+    ax.grid(grid)
+
+
+def explorer():
+    return Explorer(
+        drawing,
+        power=Slider(1, 0, 5, label="power"),
+        kind=Choice("line", ["line", "dots"], label="kind"),
+        grid=Toggle(True, label="grid"),
+        alt="Five points of a power function.",
+    )
+
+
+def test_explorer_follows_its_controls():
+    ex = explorer()
+    before = ex.picture
+    ex.controls["power"].value = 3  # what the mouse does
+    assert ex.picture != before
+    assert ex.set(power=1).picture == before
+    for name, spec in ex.specs.items():
+        for value in spec.extremes():
+            ex.set(**{name: value})
+            assert ex.values[name] == value
+            ex.set(power=1)
+    assert ex.set(kind="dots", grid=False).values == {"power": 1, "kind": "dots", "grid": False}
+
+
+def test_explorer_keeps_the_last_picture_when_drawing_fails():
+    ex = explorer()
+    before = ex.picture
+    ex.set(power=5)
+    assert ex.picture == before
+    assert "five is not drawn" in ex.error
+    ex.set(power=2)
+    assert ex.error == ""
+    assert ex.picture != before
+
+
+def test_explorer_has_a_static_picture_with_text():
+    data, metadata = explorer()._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert len(data["image/png"]) > 1000
+    assert "Five points" in metadata["image/png"]["alt"]
+    assert "power, kind, grid" in data["text/plain"]
+
+
+def test_explorer_refuses_what_it_cannot_use():
+    with pytest.raises(LookupError, match="power, kind, grid"):
+        explorer().set(speed=1)
+    with pytest.raises(TypeError, match="speed"):
+        Explorer(drawing, alt="x", speed=3)
+    with pytest.raises(ZeroDivisionError):
+        Explorer(lambda fig, a: 1 / 0, alt="x", a=Slider(0, 0, 1))
+
+
+def test_sliders_choose_their_kind():
+    assert isinstance(Slider(1, 0, 5).widget().value, int)
+    assert isinstance(Slider(1.0, 0, 5).widget().value, float)
+    logarithmic = Slider(1.0, 0.01, 100.0, log=True).widget()
+    assert (logarithmic.min, logarithmic.max) == (-2, 2)
+
+
+# --- fit -------------------------------------------------------------------------------------------------------------
+
+
+def line_problem():
+    torch.manual_seed(0)
+    x = torch.randn(256, 3)
+    y = x @ torch.tensor([[1.0], [-2.0], [0.5]])
+    return torch.nn.Linear(3, 1), x, y
+
+
+def squared(model, batch):
+    x, y = batch
+    return (model(x) - y).square().mean()
+
+
+def test_fit_learns_and_keeps_the_best():
+    model, x, y = line_problem()
+    batches = training.minibatches(x, y, batch_size=32)
+    history = training.fit(
+        model, squared, batches, steps=300, lr=0.05, valid=lambda m: squared(m, (x, y)), every=30
+    )
+    assert history.valid[-1] < 1e-3
+    assert len(history.loss) == 300
+    assert history.valid_steps[-1] == 300
+    with torch.no_grad():
+        assert float(squared(model, (x, y))) == pytest.approx(history.best, rel=1e-5)
+    assert history.parameters == 4
+    assert history.cpu_seconds > 0
+
+
+def test_fit_interrupted_keeps_what_was_learned(capsys):
+    model, x, y = line_problem()
+    calls = []
+
+    def loss(model, batch):
+        calls.append(1)
+        if len(calls) == 60:
+            raise KeyboardInterrupt
+        return squared(model, batch)
+
+    with torch.no_grad():
+        before = float(squared(model, (x, y)))
+    batches = training.minibatches(x, y, batch_size=32)
+    history = training.fit(
+        model, loss, batches, steps=300, lr=0.05, valid=lambda m: squared(m, (x, y)), every=20
+    )
+    assert history.interrupted
+    assert "Interrupted after 59 of 300" in capsys.readouterr().out
+    with torch.no_grad():
+        assert float(squared(model, (x, y))) == pytest.approx(history.best)
+    assert history.best < before
+
+
+def test_fit_stops_when_the_loss_is_not_finite(capsys):
+    model, x, y = line_problem()
+    history = training.fit(
+        model,
+        squared,
+        [(x, y)],
+        steps=50,
+        optimizer=torch.optim.SGD(model.parameters(), lr=1e30),
+        schedule=None,
+    )
+    assert history.diverged
+    assert "training stopped" in capsys.readouterr().out
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+def test_fit_records_named_terms():
+    model, x, y = line_problem()
+
+    def loss(model, batch):
+        error = squared(model, batch)
+        size = model.weight.square().sum()
+        return {"loss": error + 0.1 * size, "error": error.detach(), "size": size.detach()}
+
+    history = training.fit(model, loss, [(x, y)], steps=5)
+    assert set(history.terms) == {"error", "size"}
+    assert len(history.terms["size"]) == 5
+
+
+def test_fit_says_what_is_wrong():
+    model, x, y = line_problem()
+    with pytest.raises(ValueError, match="steps >= 1"):
+        training.fit(model, squared, [(x, y)], steps=0)
+    with pytest.raises(ValueError, match="no batches"):
+        training.fit(model, squared, [], steps=3)
+    with pytest.raises(ValueError, match="batch_size"):
+        training.minibatches(x, y, batch_size=1000)
+
+
+def test_minibatches_visit_everything_once_a_pass_and_repeat_with_the_seed():
+    numbers = torch.arange(10)
+    stream = iter(training.minibatches(numbers, batch_size=5, seed=1))
+    first = torch.cat([next(stream), next(stream)])
+    assert sorted(first.tolist()) == list(range(10))
+    assert torch.equal(first[:5], next(iter(training.minibatches(numbers, batch_size=5, seed=1))))
+    assert not torch.equal(first, torch.cat([next(stream), next(stream)]))
+
+
+# --- leaderboard -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def board(tmp_path, monkeypatch):
+    monkeypatch.setattr(leaderboard, "_shipped", lambda: tmp_path / "leaderboard.json")
+    monkeypatch.setattr(leaderboard, "_own", lambda: tmp_path / "mine" / "leaderboard.jsonl")
+    return tmp_path
+
+
+def test_leaderboard_keeps_ranks_and_replaces(board, monkeypatch):
+    monkeypatch.setenv("COURSE_RECORD", "1")
+    leaderboard.submit("digits", "baseline", 206.0, unit="nats/image", parameters=784)
+    monkeypatch.delenv("COURSE_RECORD")
+    leaderboard.submit("digits", "mine", 99.0, unit="nats/image", stderr=0.3, seed=0)
+    leaderboard.submit("digits", "mine", 95.0, unit="nats/image", stderr=0.3, seed=0)
+    leaderboard.submit("other", "mine", 1.0, unit="bits")
+    table = leaderboard.table("digits")
+    assert [(r.model, r.value, r.source) for r in table] == [
+        ("mine", 95.0, "yours"),
+        ("baseline", 206.0, "course"),
+    ]
+    assert "95.00" in repr(table)
+    assert "<td>nats/image</td>" in table._repr_html_()
+    assert leaderboard.tasks() == ["digits", "other"]
+
+
+def test_leaderboard_higher_is_better(board):
+    for model, value in [("a", 0.9), ("b", 0.99)]:
+        leaderboard.submit("accuracy", model, value, unit="share", higher_is_better=True)
+    assert [r.model for r in leaderboard.table("accuracy")] == ["b", "a"]
+
+
+def test_leaderboard_survives_a_damaged_line(board):
+    leaderboard.submit("digits", "a", 1.0, unit="nats")
+    path = board / "mine" / "leaderboard.jsonl"
+    path.write_text(path.read_text() + '{"task": "digi')
+    with pytest.warns(UserWarning, match="Line 2 of leaderboard.jsonl is damaged"):
+        assert [r.model for r in leaderboard.table("digits")] == ["a"]
+
+
+def test_leaderboard_refuses_nan_and_survives_a_full_disk(board, monkeypatch):
+    with pytest.raises(ValueError, match="finite"):
+        leaderboard.submit("digits", "a", float("nan"), unit="nats")
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(leaderboard.os, "replace", full)
+    with pytest.warns(UserWarning, match="No space left"):
+        assert leaderboard.submit("digits", "a", 1.0, unit="nats").value == 1.0
+
+
+def test_shipped_leaderboard_is_sound():
+    path = leaderboard._shipped()
+    if path.is_file():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            rows = leaderboard._read(path)
+        assert len(rows) == len(json.loads(path.read_text("utf8")))
+        assert all(r.source != "yours" for r in rows)

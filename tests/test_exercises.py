@@ -1,0 +1,292 @@
+"""Every exercise against its reference, its other right answers, and the wrong answers that students give."""
+
+import inspect
+import math
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from course_utils.exercises import all_exercises, check, hint, solution
+from course_utils.exercises.engine import Exercise, is_blank, judge
+from course_utils.texts import load
+
+EXERCISES = all_exercises()
+NAMES = sorted(EXERCISES)
+PROMISED = {
+    "lecture_01": ["bernoulli_log_likelihood", "gaussian_mle", "monte_carlo"],
+    "lecture_02": ["entropy", "cross_entropy", "kl_divergence", "kl_gaussian"],
+}
+
+
+def texts_of(name):
+    return load("exercises", EXERCISES[name][1])[name]
+
+
+def test_promised_exercises_exist():
+    for module, names in PROMISED.items():
+        assert [n for n in names if EXERCISES.get(n, (0, 0))[1] != module] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_texts_are_complete(name):
+    exercise, texts = EXERCISES[name][0], texts_of(name)
+    assert set(texts["mistakes"]) == set(exercise.mistakes)
+    assert len(exercise.mistakes) >= 3
+    assert len(texts["hints"]) >= 2
+    assert all(len(t) > 8 for t in [texts["task"], texts["right"], *texts["hints"]])
+    messages = list(texts["mistakes"].values())
+    assert len(set(messages)) == len(messages), "two mistakes have the same message"
+    assert all(len(m) > 40 for m in messages), "a message should name the mistake and where to look"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_right_answers_pass(name):
+    exercise, texts = EXERCISES[name][0], texts_of(name)
+    for answer in [exercise.reference, *exercise.accept, *exercise.alternatives]:
+        verdict = judge(exercise, answer, texts)
+        assert verdict.status == "right", (answer, verdict)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_mistake_is_rejected_by_name(name):
+    exercise, texts = EXERCISES[name][0], texts_of(name)
+    for key, wrong in exercise.mistakes.items():
+        verdict = judge(exercise, wrong, texts)
+        assert (verdict.status, verdict.mistake) == ("wrong", key), (key, verdict)
+        assert verdict.text == texts["mistakes"][key]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reference_is_readable_and_leaves_its_input_alone(name):
+    exercise = EXERCISES[name][0]
+    assert exercise.reference.__name__ == name
+    assert exercise.reference.__doc__
+    assert len(inspect.getsource(exercise.reference).splitlines()) <= 15
+    for args in exercise.cases():
+        before = [a.clone() if isinstance(a, torch.Tensor) else a for a in args]
+        exercise.reference(*args)
+        for old, new in zip(before, args, strict=True):
+            assert torch.equal(old, new) if isinstance(old, torch.Tensor) else old is new
+
+
+# --- answers that misbehave ------------------------------------------------------------------------------------------
+
+
+def raises(p):
+    return p.no_such_attribute
+
+
+def returns_nothing(p):
+    p.sum()
+
+
+def returns_text(p):
+    return "1.5"
+
+
+def wrong_shape(p):
+    return 2 * p
+
+
+def one_element(p):
+    return EXERCISES["entropy"][0].reference(p).reshape(1)
+
+
+def changes_its_input(p):
+    p *= 2
+    return 1.0
+
+
+def half_blank(p):
+    surprise = ...
+    return -(p * surprise).sum()
+
+
+def exits(p):
+    raise SystemExit
+
+
+def half_precision(p):
+    return EXERCISES["entropy"][0].reference(p).half()
+
+
+def whole_numbers(p):
+    return int(EXERCISES["entropy"][0].reference(p) + 17)
+
+
+def is_complex(p):
+    return complex(1, 0)
+
+
+def sometimes_none(p):
+    if len(p) == 2:
+        return 1.0
+
+
+def three_times(p):
+    return 3 * EXERCISES["entropy"][0].reference(p)
+
+
+MISBEHAVING = [
+    (raises, "AttributeError"),
+    (raises, "return p.no_such_attribute"),
+    (returns_nothing, "returned None"),
+    (sometimes_none, "returned None"),
+    (returns_text, "returned str"),
+    (wrong_shape, "shape (2,)"),
+    (one_element, "shape (1,)"),
+    (changes_its_input, "changes its input"),
+    (half_blank, "still a blank"),
+    (exits, "exit()"),
+    (half_precision, "float16"),
+    (whole_numbers, "whole numbers"),
+    (is_complex, "complex"),
+    (three_times, "3 times the expected"),
+]
+
+
+@pytest.mark.parametrize(("answer", "says"), MISBEHAVING)
+def test_misbehaving_answers_get_a_clear_verdict(answer, says, capsys):
+    assert check("entropy", answer) is EXERCISES["entropy"][0].reference
+    told = capsys.readouterr().out
+    assert says in told
+    assert "lecture goes on with the reference" in told
+
+
+def loops_forever(p):
+    while True:
+        pass
+
+
+def loops_and_swallows(p):
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass
+
+
+def sleeps(p):
+    time.sleep(2)
+    return 1.0
+
+
+@pytest.mark.parametrize("answer", [loops_forever, loops_and_swallows, sleeps])
+def test_endless_answers_end(answer):
+    start = time.perf_counter()
+    exercise = EXERCISES["entropy"][0]
+    verdict = judge(exercise, answer, texts_of("entropy"), seconds=0.3)
+    assert verdict.status == "wrong"
+    assert "not finished after 0.3 seconds" in verdict.text
+    assert time.perf_counter() - start < 5
+
+
+def ellipsis_body(p):
+    """Docstring."""
+    ...  # noqa: PIE790 - as the notebooks have it
+
+
+def returns_ellipsis(p):
+    return ...
+
+
+def assigns_ellipsis(p):
+    h = ...
+    return h
+
+
+def not_implemented(p):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "answer", [ellipsis_body, returns_ellipsis, assigns_ellipsis, not_implemented, ..., None]
+)
+def test_blanks_are_not_mistakes(answer, capsys):
+    assert check("entropy", answer) is EXERCISES["entropy"][0].reference
+    assert "not started" in capsys.readouterr().out
+
+
+def test_a_constant_answer_is_not_a_blank():
+    assert not is_blank(lambda p: 1.0)
+
+
+def test_right_answer_is_returned_as_it_is(capsys):
+    def mine(p):
+        return sum(-float(v) * math.log2(v) for v in p if v > 0)
+
+    assert check("entropy", mine) is mine
+    assert "✓" in capsys.readouterr().out
+
+
+def test_answer_for_numpy_arrays_comes_back_for_tensors():
+    def mine(p):
+        assert isinstance(p, np.ndarray), "written for numpy"
+        p = p[p > 0]
+        return np.add.reduce(-p * np.log2(p))
+
+    kept = check("entropy", mine)
+    result = kept(torch.tensor([0.5, 0.5]))
+    assert isinstance(result, torch.Tensor)
+    assert float(result) == pytest.approx(1)
+
+
+def test_check_leaves_the_random_state_alone():
+    def mine(p):
+        torch.rand(3)
+        np.random.rand(3)  # noqa: NPY002
+        return 0.0
+
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    check("entropy", mine)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_unknown_name_and_not_a_function():
+    with pytest.raises(LookupError, match="Did you mean 'entropy'"):
+        check("entropi", len)
+    with pytest.raises(TypeError, match="without parentheses"):
+        check("entropy", 3.0)
+
+
+def test_hints_go_on_and_solution_shows_the_source(capsys):
+    hints = texts_of("kl_gaussian")["hints"]
+    for text in [*hints, hints[-1]]:
+        hint("kl_gaussian")
+        assert text in capsys.readouterr().out
+    solution("kl_gaussian")
+    assert "kl_gaussian" in capsys.readouterr().out
+
+
+def test_near_miss_is_explained_by_the_closest_mistake():
+    exercise = EXERCISES["entropy"][0]
+
+    def nats_and_nan(p):  # two mistakes at once
+        return -(p * torch.log(p)).sum()
+
+    verdict = judge(exercise, nats_and_nan, texts_of("entropy"))
+    assert verdict.mistake == "nats"
+    assert "closest" in verdict.text
+
+
+def test_engine_accepts_pairs_lists_and_arrays_alike():
+    exercise = Exercise(
+        "pair",
+        lambda x: (x.mean(), x.var()),
+        cases=lambda: [(torch.tensor([1.0, 2.0, 4.0]),), (torch.tensor([0.0, 5.0]),)],
+        mistakes={},
+        returns="pair",
+    )
+    texts = {"right": "ok", "mistakes": {}}
+    for answer in [
+        lambda x: [float(x.mean()), float(x.var())],
+        lambda x: np.array([x.numpy().mean(), x.numpy().var(ddof=1)]),
+        lambda x: torch.stack([x.mean(), x.var()]),
+    ]:
+        assert judge(exercise, answer, texts).status == "right"
+    assert "a pair" in judge(exercise, lambda x: x.mean(), texts).text

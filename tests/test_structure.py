@@ -1,0 +1,691 @@
+"""Every notebook has the course's devices and reads well without a kernel.  The rules are data: one function, one promise.
+
+A rule gets a notebook and yields what is wrong, each with the id of its cell.  Labs (lab_*.ipynb) have fewer devices.
+"""
+
+import ast
+import json
+import re
+from functools import cache, cached_property
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course_utils import notebooks
+
+FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+FILES = sorted(FOLDER.glob("*.ipynb"))
+MAX_BYTES = 1_500_000
+MAX_OUTPUT_LINES = 30
+MAX_CODE_LINES = 45
+MIN_ALT = 20
+SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
+
+# how many cells with a tag
+COUNTS = {
+    "lecture": {
+        "exercise": 3,
+        "explorer": 2,
+        "predict": 2,
+        "failure": 1,
+        "comparison": 1,
+        "nbval-check-output": 5,
+    },
+    "lab": {"exercise": 1, "nbval-check-output": 2},
+}
+# ids that must be there, and what kind of cell they are
+CELLS = {
+    "lecture": {
+        "title": "markdown",
+        "preamble": "code",
+        "quiz-before": "code",
+        "quiz-after": "code",
+        "summary": "markdown",
+        "glossary": "markdown",
+        "references": "markdown",
+        "next-steps": "markdown",
+        "instructor": "markdown",
+    },
+    "lab": {
+        "title": "markdown",
+        "preamble": "code",
+        "summary": "markdown",
+        "instructor": "markdown",
+    },
+}
+TITLE_PARTS = ["**You will be able to**", "**Assumes**", "**Time**"]
+GLOSSARY_COLUMNS = ["english", "ukrainian", "russian", "meaning"]
+MACHINE_PATHS = re.compile(
+    r"/home/\w|/root\b|/Users/\w|/work/|/tmp/\w|/site-packages/|[A-Z]:\\\\?Users|/private/var/"
+)
+ADDRESS = re.compile(r"\b0x[0-9a-f]{8,}\b")
+BANNED_WORDS = re.compile(r"\b(simply|obviously|trivially|TODO|FIXME)\b", re.IGNORECASE)
+KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+CYRILLIC = re.compile(r"[\u0400-\u04FF]")
+
+
+class Notebook:
+    """A notebook as the rules see it."""
+
+    def __init__(self, path):
+        self.path, self.name = path, path.stem
+        self.kind = "lab" if path.name.startswith("lab_") else "lecture"
+        self.text = path.read_text("utf8")
+        self.nb = nbformat.reads(self.text, as_version=4)
+        self.cells = self.nb.cells
+        self.code = [c for c in self.cells if c.cell_type == "code"]
+        self.markdown = [c for c in self.cells if c.cell_type == "markdown"]
+
+    @cached_property
+    def by_id(self):
+        return {cell.id: cell for cell in self.cells}
+
+    def tagged(self, tag):
+        return [c for c in self.cells if tag in c.metadata.get("tags", [])]
+
+    @cached_property
+    def headings(self):
+        """[(cell, level, text), ...] outside of code fences."""
+        found = []
+        for cell in self.markdown:
+            for line in without_code(cell.source).splitlines():
+                match = re.match(r"(#{1,6})\s+(.*)", line)
+                if match:
+                    found.append((cell, len(match.group(1)), match.group(2).strip()))
+        return found
+
+    def outputs(self):
+        for cell in self.code:
+            for output in cell.outputs:
+                yield cell, output
+
+
+def without_code(text):
+    """Markdown without fenced code."""
+    return re.sub(r"^(```|~~~).*?^\1[ \t]*$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def without_code_and_math(text):
+    text = re.sub(r"`[^`\n]*`", "", without_code(text))
+    return re.sub(r"\$\$.*?\$\$|\$[^$\n]+\$", "", text, flags=re.DOTALL)
+
+
+@cache
+def parsed(source):
+    """The code of a cell as a tree, without IPython's own syntax; None if it is no Python."""
+    lines = [
+        "pass" if line.lstrip().startswith(("%", "!", "?")) else line
+        for line in source.splitlines()
+    ]
+    try:
+        return ast.parse("\n".join(lines))
+    except SyntaxError:
+        return None
+
+
+def calls(source, name):
+    """All calls of a function in a cell: the ast nodes."""
+    tree = parsed(source)
+    nodes = ast.walk(tree) if tree else []
+    return [
+        n
+        for n in nodes
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == name
+    ]
+
+
+def constants(call):
+    values = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return [v.value for v in values if isinstance(v, ast.Constant)]
+
+
+# --- rules for every notebook -----------------------------------------------------------------------------------------
+
+
+def ids_are_unique_and_meaningful(book):
+    written = [
+        cell.get("id") for cell in json.loads(book.text)["cells"]
+    ]  # nbformat repairs what it reads
+    for twice in sorted({str(i) for i in written if written.count(i) > 1}):
+        yield None, f"the id {twice!r} appears twice"
+    for cell in book.cells:
+        if (
+            not KEBAB.fullmatch(cell.id)
+            or re.fullmatch(r"[0-9a-f]{8}", cell.id)
+            or not re.search(r"[a-z]{2}", cell.id)
+        ):
+            yield cell, "ids are meaningful and in kebab-case: entropy-of-a-coin"
+
+
+def one_h1_which_comes_first(book):
+    tops = [(cell, text) for cell, level, text in book.headings if level == 1]
+    if len(tops) != 1:
+        yield None, f"one heading of level 1 is wanted; found {[text for _, text in tops]}"
+    elif tops[0][0] is not book.cells[0] or not book.cells[0].source.startswith("# "):
+        yield tops[0][0], "the first cell begins with the heading of level 1"
+
+
+def headings_skip_no_level(book):
+    before = 0
+    for cell, level, text in book.headings:
+        if level > before + 1:
+            yield cell, f"{text!r} has level {level} after level {before}"
+        before = level
+
+
+def every_cell_has_a_slide_type(book):
+    for cell in book.cells:
+        found = cell.metadata.get("slideshow", {}).get("slide_type")
+        if found not in SLIDE_TYPES:
+            yield cell, f"slide_type is {found!r}; wanted: one of {', '.join(sorted(SLIDE_TYPES))}"
+
+
+def sections_begin_slides(book):
+    for cell, level, text in book.headings:
+        slide = cell.metadata.get("slideshow", {}).get("slide_type")
+        if level == 2 and slide not in {"slide", "notes", "skip"}:
+            yield cell, f"the section {text!r} begins a new slide (slide_type is {slide!r})"
+
+
+def no_errors_in_outputs(book):
+    for cell, output in book.outputs():
+        if output.output_type == "error":
+            yield cell, f"committed with an error: {output.ename}: {output.evalue}"
+        if output.output_type == "stream" and output.name == "stderr":
+            yield cell, f"committed with a warning: {output.text.strip()[:200]}"
+
+
+def executed_from_top_to_bottom(book):
+    counts = [cell.execution_count for cell in book.code]
+    for number, (cell, count) in enumerate(zip(book.code, counts), 1):
+        if count != number:
+            yield (
+                cell,
+                f"is the {number}th code cell but carries the number {count}: run make execute NB={book.name}",
+            )
+            return
+
+
+def pictures_have_alt_text(book):
+    for cell, output in book.outputs():
+        for mime in output.get("data", {}):
+            if mime.startswith("image/"):
+                alt = output.metadata.get(mime, {}).get("alt", "")
+                if len(alt.strip()) < MIN_ALT:
+                    yield (
+                        cell,
+                        f"a picture has the alt text {alt!r}; show(fig, alt=...) says what it shows",
+                    )
+    for cell in book.markdown:
+        for alt in re.findall(r"!\[([^\]]*)\]\(", without_code(cell.source)):
+            if len(alt.strip()) < MIN_ALT:
+                yield cell, f"an image has the alt text {alt!r}"
+        for tag in re.findall(r"<img\b[^>]*>", cell.source):
+            if not re.search(rf'alt="[^"]{{{MIN_ALT},}}"', tag):
+                yield cell, f"an image has no alt text: {tag[:80]}"
+
+
+def no_machine_paths_or_addresses(book):
+    for cell in book.cells:
+        if found := MACHINE_PATHS.search(cell.source):
+            yield (
+                cell,
+                f"names a path of one machine: …{cell.source[max(0, found.start() - 20) : found.end() + 20]}…",
+            )
+    for cell, output in book.outputs():
+        texts = [
+            output.get("text", ""),
+            *(v for k, v in output.get("data", {}).items() if k.startswith("text/")),
+        ]
+        for text in texts:
+            if found := MACHINE_PATHS.search(text):
+                yield (
+                    cell,
+                    f"prints a path of one machine: …{text[max(0, found.start() - 20) : found.end() + 20]}…",
+                )
+            if found := ADDRESS.search(text):
+                yield cell, f"prints a memory address, another one in each run: {found.group()}"
+
+
+def outputs_are_short(book):
+    for cell, output in book.outputs():
+        data = output.get("data", {})
+        is_page = any(mime.startswith("image/") or mime == "text/html" for mime in data)
+        text = output.get("text") or ("" if is_page else data.get("text/plain", ""))
+        if len(text.splitlines()) > MAX_OUTPUT_LINES:
+            yield cell, f"prints {len(text.splitlines())} lines; at most {MAX_OUTPUT_LINES}"
+
+
+def code_cells_are_short(book):
+    for cell in book.code:
+        if len(cell.source.splitlines()) > MAX_CODE_LINES:
+            yield (
+                cell,
+                f"has {len(cell.source.splitlines())} lines of code; at most {MAX_CODE_LINES}: split it",
+            )
+
+
+def file_is_small(book):
+    size = len(book.text.encode("utf8"))
+    if size > MAX_BYTES:
+        cells = sorted(book.code, key=lambda c: -len(json.dumps(c.outputs)))[:3]
+        largest = ", ".join(f"{c.id} {len(json.dumps(c.outputs)) / 1000:.0f} kB" for c in cells)
+        yield (
+            None,
+            f"the file has {size / 1e6:.2f} MB; at most {MAX_BYTES / 1e6} (largest: {largest})",
+        )
+
+
+def file_is_in_normal_form(book):
+    if notebooks.to_text(notebooks.normalise(book.nb)) != book.text:
+        yield (
+            None,
+            f"the file carries traces of one run or editor; tidy it: make execute NB={book.name}",
+        )
+
+
+def no_widget_views(book):
+    for cell, output in book.outputs():
+        if notebooks.WIDGET_VIEW in output.get("data", {}):
+            yield cell, "carries a live widget, which is nothing on a page without a kernel"
+
+
+def figures_go_through_show(book):
+    for cell in book.code:
+        if re.search(r"\bplt\.show\(", cell.source):
+            yield cell, "uses plt.show(); show(fig, alt=...) gives the figure its text alternative"
+
+
+def words_respect_the_reader(book):
+    for cell in book.markdown:
+        for found in BANNED_WORDS.finditer(without_code_and_math(cell.source)):
+            yield cell, f"says {found.group()!r}"
+
+
+def imports_stand_in_the_preamble(book):
+    for cell in book.code:
+        tree = parsed(cell.source)
+        if (
+            cell.id != "preamble"
+            and tree
+            and any(isinstance(n, (ast.Import, ast.ImportFrom)) for n in tree.body)
+        ):
+            yield cell, "imports something; the preamble is the place for it"
+
+
+def preamble_sets_up_this_lecture(book):
+    cell = book.by_id.get("preamble")
+    names = (
+        [value for call in calls(cell.source, "setup") for value in constants(call)] if cell else []
+    )
+    if cell and book.name not in names:
+        yield cell, f'calls setup("{book.name}")'
+
+
+def devices_are_there(book):
+    for tag, least in COUNTS[book.kind].items():
+        found = len(book.tagged(tag))
+        if found < least:
+            yield None, f"{found} cells are tagged {tag!r}; at least {least} are wanted"
+    for cell_id, kind in CELLS[book.kind].items():
+        cell = book.by_id.get(cell_id)
+        if cell is None or cell.cell_type != kind:
+            yield None, f"a {kind} cell {cell_id!r} is missing"
+
+
+def explorers_come_after_a_prediction(book):
+    for before, cell in zip(book.cells, book.cells[1:]):
+        if "explorer" not in cell.metadata.get("tags", []):
+            continue
+        if "predict" not in before.metadata.get("tags", []) or "?" not in before.source:
+            yield (
+                cell,
+                "an explorer follows directly on a cell tagged 'predict' that asks a question",
+            )
+        if not calls(cell.source, "Explorer"):
+            yield cell, "is tagged 'explorer' and makes none"
+
+
+def exercises_have_a_blank_and_a_check(book):
+    for cell in book.tagged("exercise"):
+        tree = parsed(cell.source)
+        checks = [c for c in calls(cell.source, "check") if constants(c)]
+        if tree is None or len(checks) != 1:
+            yield cell, 'an exercise calls check("name", name) once'
+            continue
+        name = constants(checks[0])[0]
+        if not any(isinstance(node, ast.Constant) and node.value is ... for node in ast.walk(tree)):
+            yield cell, "has no blank (...) to fill in"
+        last = tree.body[-1]
+        targets = (
+            [t.id for t in last.targets if isinstance(t, ast.Name)]
+            if isinstance(last, ast.Assign)
+            else []
+        )
+        if targets != [name]:
+            yield (
+                cell,
+                f'ends in {name} = check("{name}", {name}), so that the lecture goes on with what is right',
+            )
+        functions = [
+            node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name
+        ]
+        if not functions or not ast.get_docstring(functions[0]):
+            yield cell, f"defines the function {name} with a docstring that says shapes and units"
+        pages = "".join(
+            "".join(output.get("data", {}).get("text/html", "")) for output in cell.outputs
+        )
+        if 'data-status="blank"' not in pages:
+            yield cell, "is committed with its blank: its verdict should be “not started”"
+
+
+def exercises_exist(book):
+    from course_utils.exercises import all_exercises
+
+    for cell in book.tagged("exercise"):
+        for call in calls(cell.source, "check"):
+            name = (constants(call) or [None])[0]
+            if name not in all_exercises():
+                yield cell, f"checks {name!r}, which course_utils/exercises doesn't have"
+
+
+# --- rules for lectures -----------------------------------------------------------------------------------------------
+
+
+def title_says_what_to_expect(book):
+    cell = book.by_id.get("title")
+    if cell is None:
+        return
+    for part in TITLE_PARTS:
+        if part not in cell.source:
+            yield cell, f"the title cell has no {part}"
+    time = cell.source.partition("**Time**")[2]
+    if not re.search(r"\d+[^\n]*min", time) or not re.search(r"\d+[^\n]*s", time):
+        yield cell, "**Time** says how many minutes to read and work, and how many seconds to run"
+    if len(re.findall(r"^\s*[-*\d]", cell.source.partition(TITLE_PARTS[0])[2], re.MULTILINE)) < 2:
+        yield cell, "**You will be able to** is followed by a list"
+
+
+def quizzes_are_this_lectures(book):
+    for part in ["before", "after"]:
+        cell = book.by_id.get(f"quiz-{part}")
+        if cell is None:
+            continue
+        if not any(
+            set(constants(call)) == {part, book.name} for call in calls(cell.source, "quiz")
+        ):
+            yield cell, f'calls quiz("{part}", lecture="{book.name}")'
+        if not any("text/html" in output.get("data", {}) for output in cell.outputs):
+            yield cell, "shows no quiz on a page without a kernel"
+
+
+def order_of_the_parts(book):
+    wanted = ["title", "preamble", "quiz-before", "quiz-after", "summary"]
+    there = [cell.id for cell in book.cells if cell.id in wanted]
+    if there != [name for name in wanted if name in there]:
+        yield None, f"the parts come in the order {', '.join(wanted)}; found {', '.join(there)}"
+
+
+def glossary_speaks_three_languages(book):
+    cell = book.by_id.get("glossary")
+    if cell is None:
+        return
+    rows = [
+        [column.strip() for column in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
+        for line in cell.source.splitlines()
+        if line.strip().startswith("|")
+    ]
+    if not rows or [column.lower() for column in rows[0]] != GLOSSARY_COLUMNS:
+        yield cell, f"the glossary is a table with the columns {' | '.join(GLOSSARY_COLUMNS)}"
+        return
+    for row in rows[2:]:
+        if len(row) != 4 or not all(row) or not all(CYRILLIC.search(text) for text in row[1:3]):
+            yield cell, f"not four filled columns with Ukrainian and Russian in the middle: {row}"
+    if len(rows) < 2 + 5:
+        yield cell, "fewer than five terms"
+
+
+def citations_have_their_references(book):
+    cell = book.by_id.get("references")
+    if cell is None:
+        return
+    pattern = r"^\s*(?:[-*]\s+)?(?:\[(\d+)\]|(\d+)[.)])\s+\S"
+    listed = [int(a or b) for a, b in re.findall(pattern, cell.source, re.MULTILINE)]
+    if listed != list(range(1, len(listed) + 1)) or not listed:
+        yield cell, f"references are numbered from 1 without gaps; found {listed}"
+    cited = set()
+    for other in book.markdown:
+        if other is cell:
+            continue
+        for group in re.findall(
+            r"\[(\d+(?:\s*[,;–-]\s*\d+)*)\](?!\()", without_code_and_math(other.source)
+        ):
+            numbers = {int(n) for n in re.findall(r"\d+", group)}
+            cited |= numbers
+            for number in sorted(numbers - set(listed)):
+                yield other, f"cites [{number}], which is not among the references"
+    if not cited:
+        yield cell, "no reference is cited in the text"
+
+
+def instructor_block_is_folded(book):
+    cell = book.by_id.get("instructor")
+    if cell is None:
+        return
+    if "<details" not in cell.source or "<summary" not in cell.source:
+        yield cell, "the instructor's block is folded away in <details><summary>…"
+    if cell.metadata.get("slideshow", {}).get("slide_type") != "notes":
+        yield cell, "the instructor's block has slide_type notes"
+
+
+def plain(text):
+    """Text without what markdown and typography put inside a number."""
+    text = re.sub(r"[*_$`\\{}\u2009\u202f\u00a0]", "", text)
+    return text.replace("\u2212", "-").replace("\u2013", "-")
+
+
+NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
+
+
+def quoted_numbers_stand_in_the_prose(book):
+    """The number that quoted("519 terms", ...) names is one that a text cell says, written the same way."""
+    said = {
+        number.strip(",") for cell in book.markdown for number in NUMBER.findall(plain(cell.source))
+    }
+    found = 0
+    for cell in book.code:
+        for call in calls(cell.source, "quoted"):
+            texts = [a.value for a in call.args[:1] if isinstance(a, ast.Constant)]
+            for text in texts:
+                found += 1
+                number = NUMBER.search(plain(text))
+                if not number or not {number.group(), number.group().lstrip("-")} & said:
+                    yield cell, f"quoted({text!r}): no text cell says this number"
+    if not found:
+        yield None, "no number of the prose is tied to the code: quoted(...)"
+
+
+EVERY = [
+    ids_are_unique_and_meaningful,
+    one_h1_which_comes_first,
+    headings_skip_no_level,
+    every_cell_has_a_slide_type,
+    sections_begin_slides,
+    no_errors_in_outputs,
+    executed_from_top_to_bottom,
+    pictures_have_alt_text,
+    no_machine_paths_or_addresses,
+    outputs_are_short,
+    code_cells_are_short,
+    file_is_small,
+    file_is_in_normal_form,
+    no_widget_views,
+    figures_go_through_show,
+    words_respect_the_reader,
+    imports_stand_in_the_preamble,
+    preamble_sets_up_this_lecture,
+    devices_are_there,
+    explorers_come_after_a_prediction,
+    exercises_have_a_blank_and_a_check,
+    exercises_exist,
+]
+LECTURE = [
+    title_says_what_to_expect,
+    quizzes_are_this_lectures,
+    order_of_the_parts,
+    glossary_speaks_three_languages,
+    citations_have_their_references,
+    instructor_block_is_folded,
+    quoted_numbers_stand_in_the_prose,
+]
+
+
+@cache
+def book_at(path):
+    return Notebook(path)
+
+
+def _cases():
+    for path in FILES:
+        rules = EVERY + ([] if path.name.startswith("lab_") else LECTURE)
+        for rule in rules:
+            yield pytest.param(path, rule, id=f"{path.stem}-{rule.__name__}")
+
+
+@pytest.mark.parametrize(("path", "rule"), list(_cases()))
+def test_notebook(path, rule):
+    problems = [
+        f"{path.name} [{cell.id if cell else '-'}]: {what}"
+        for cell, what in rule(book_at(path)) or []
+    ]
+    assert not problems, "\n" + "\n".join(problems)
+
+
+def test_there_are_notebooks():
+    assert FILES, f"no notebooks in {FOLDER}"
+
+
+def test_lectures_have_their_place():
+    """Names are NN_topic or lab_NN_topic, and the numbers of lectures begin with 00 and leave no gap."""
+    names = [path.stem for path in FILES]
+    wrong = [name for name in names if not re.fullmatch(r"(\d\d|lab_\d\d)_[a-z0-9_]+", name)]
+    assert not wrong, f"not named NN_topic or lab_NN_topic: {wrong}"
+    numbers = [int(name[:2]) for name in names if name[0].isdigit()]
+    assert numbers == list(range(len(numbers))), f"numbers of the lectures: {numbers}"
+
+
+# --- the rules themselves are tested: a notebook that breaks one is noticed ----------------------------------------------
+
+
+def _book(tmp_path, *cells, name="02_entropy"):
+    made = []
+    for cell_id, source, more in cells:
+        kind = (
+            nbformat.v4.new_markdown_cell
+            if source.startswith("# ") or more.get("md")
+            else nbformat.v4.new_code_cell
+        )
+        cell = kind(source)
+        cell["id"] = cell_id
+        cell.metadata = nbformat.from_dict({"slideshow": {"slide_type": more.get("slide", "-")}})
+        if more.get("tags"):
+            cell.metadata["tags"] = more["tags"]
+        if cell.cell_type == "code":
+            cell.outputs = [nbformat.from_dict(output) for output in more.get("outputs", [])]
+            cell.execution_count = more.get("count")
+        made.append(cell)
+    path = tmp_path / f"{name}.ipynb"
+    path.write_text(notebooks.to_text(nbformat.v4.new_notebook(cells=made)), "utf8")
+    return Notebook(path)
+
+
+def _picture(alt):
+    return {
+        "output_type": "display_data",
+        "data": {"image/png": "iVBORw0KGgo="},
+        "metadata": {"image/png": {"alt": alt}},
+    }
+
+
+def _view():
+    return {
+        "output_type": "display_data",
+        "data": {notebooks.WIDGET_VIEW: {"model_id": "1"}},
+        "metadata": {},
+    }
+
+
+def _said(text, name="stdout"):
+    return {"output_type": "stream", "name": name, "text": text}
+
+
+MD = {"md": True}
+BROKEN = [
+    (ids_are_unique_and_meaningful, [("a1b2c3d4", "x", {})]),
+    (ids_are_unique_and_meaningful, [("same", "x", {}), ("same", "y", {})]),
+    (one_h1_which_comes_first, [("a-a", "# One", {}), ("b-b", "# Two", {})]),
+    (headings_skip_no_level, [("a-a", "# One", {}), ("b-b", "### Three", MD)]),
+    (every_cell_has_a_slide_type, [("a-a", "x", {"slide": "what"})]),
+    (sections_begin_slides, [("a-a", "## Part", MD)]),
+    (no_errors_in_outputs, [("a-a", "x", {"outputs": [_said("UserWarning", "stderr")]})]),
+    (executed_from_top_to_bottom, [("a-a", "x", {"count": 2})]),
+    (pictures_have_alt_text, [("a-a", "x", {"outputs": [_picture("a plot")]})]),
+    (pictures_have_alt_text, [("a-a", "![](x.png)", MD)]),
+    (no_machine_paths_or_addresses, [("a-a", "x", {"outputs": [_said("in /home/ann/x")]})]),
+    (no_machine_paths_or_addresses, [("a-a", "x", {"outputs": [_said("<f at 0x7f0123456789>")]})]),
+    (outputs_are_short, [("a-a", "x", {"outputs": [_said("1\n" * 40)]})]),
+    (code_cells_are_short, [("a-a", "x\n" * 60, {})]),
+    (file_is_small, [("a-a", "x", {"outputs": [_said("1" * 1_600_000)]})]),
+    (file_is_in_normal_form, [("a-a", "x", {})]),  # without kernelspec
+    (figures_go_through_show, [("a-a", "plt.show()", {})]),
+    (words_respect_the_reader, [("a-a", "It is simply so.", MD)]),
+    (imports_stand_in_the_preamble, [("a-a", "import os", {})]),
+    (preamble_sets_up_this_lecture, [("preamble", 'setup("01_statistics")', {})]),
+    (devices_are_there, [("a-a", "x", {})]),
+    (
+        explorers_come_after_a_prediction,
+        [("a-a", "No question.", MD), ("b-b", "Explorer(f)", {"tags": ["explorer"]})],
+    ),
+    (
+        exercises_have_a_blank_and_a_check,
+        [("a-a", "def f():\n    return 1", {"tags": ["exercise"]})],
+    ),
+    (
+        exercises_have_a_blank_and_a_check,
+        [
+            (
+                "a-a",
+                'def f():\n    """d"""\n    return 1\n\nf = check("f", f)',
+                {"tags": ["exercise"]},
+            )
+        ],
+    ),
+    (no_widget_views, [("a-a", "x", {"outputs": [_view()]})]),
+    (exercises_exist, [("a-a", 'f = check("no_such_exercise", f)', {"tags": ["exercise"]})]),
+    (title_says_what_to_expect, [("title", "# T", {})]),
+    (quizzes_are_this_lectures, [("quiz-before", 'quiz("after", lecture="02_entropy")', {})]),
+    (order_of_the_parts, [("preamble", "x", {}), ("title", "# T", {})]),
+    (
+        glossary_speaks_three_languages,
+        [("glossary", "| English | Ukrainian |\n|---|---|\n| a | б |", MD)],
+    ),
+    (citations_have_their_references, [("a-a", "See [3].", MD), ("references", "1. A book.", MD)]),
+    (instructor_block_is_folded, [("instructor", "Plan.", MD)]),
+    (
+        quoted_numbers_stand_in_the_prose,
+        [("a-a", "4.5 bits", MD), ("b-b", 'quoted("4.6 bits", x, within=1)', {})],
+    ),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Non-unique cell id")
+@pytest.mark.parametrize(
+    ("rule", "cells"), BROKEN, ids=[f"{rule.__name__}-{i}" for i, (rule, _) in enumerate(BROKEN)]
+)
+def test_broken_rules_are_noticed(rule, cells, tmp_path):
+    assert list(rule(_book(tmp_path, *cells)))
+
+
+def test_every_rule_is_tested_to_notice():
+    assert not set(EVERY + LECTURE) - {rule for rule, _ in BROKEN}
