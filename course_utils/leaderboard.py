@@ -6,7 +6,6 @@ import math
 import os
 import warnings
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from . import paths, runtime
 from .texts import message
@@ -137,7 +136,6 @@ def _read(path):
 
 
 def _write(path, rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
     plain = [asdict(r) for r in rows]
     if path.suffix == ".jsonl":
         text = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in plain)
@@ -148,9 +146,7 @@ def _write(path, rows):
             )
             + "\n"
         )
-    partial = Path(f"{path}.{os.getpid()}.part")
-    partial.write_text(text, "utf8")
-    os.replace(partial, path)
+    paths.write_atomic(path, text.encode())
 
 
 def table(task):

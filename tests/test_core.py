@@ -384,7 +384,7 @@ def test_leaderboard_refuses_nan_and_survives_a_full_disk(board, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(leaderboard.os, "replace", full)
+    monkeypatch.setattr(leaderboard.paths, "write_atomic", full)
     with pytest.warns(UserWarning, match="No space left"):
         assert leaderboard.submit("digits", "a", 1.0, unit="nats").value == 1.0
 

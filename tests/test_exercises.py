@@ -263,15 +263,40 @@ def test_hints_go_on_and_solution_shows_the_source(capsys):
     assert "kl_gaussian" in capsys.readouterr().out
 
 
-def test_near_miss_is_explained_by_the_closest_mistake():
-    exercise = EXERCISES["entropy"][0]
+def verdict_on(name, answer):
+    return judge(EXERCISES[name][0], answer, texts_of(name))
 
-    def nats_and_nan(p):  # two mistakes at once
-        return -(p * torch.log(p)).sum()
 
-    verdict = judge(exercise, nats_and_nan, texts_of("entropy"))
+def test_two_mistakes_at_once_are_both_named():
+    verdict = verdict_on("entropy", lambda p: -(p * torch.log(p)).sum())
+    assert verdict.mistake == "nats"
+    assert "Two things" in verdict.text
+    assert texts_of("entropy")["mistakes"]["nan_at_zero"] in verdict.text
+
+
+def test_a_near_miss_is_called_the_closest_mistake():
+    def nats_with_an_extra(p):
+        return -(p * torch.log(p.clamp(min=1e-30))).sum() + (0.5 if len(p) == 8 else 0.0)
+
+    verdict = verdict_on("entropy", nats_with_an_extra)
     assert verdict.mistake == "nats"
     assert "closest" in verdict.text
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "kl_divergence"])
+@pytest.mark.parametrize("size", [1e-3, 1e-6, 1e-9, 1e-12])
+def test_a_hidden_infinity_is_named_whatever_its_size(name, size):
+    def clamped(p, q):
+        ratio = torch.log2(q.clamp(min=size))
+        own = torch.special.xlogy(p, p) / math.log(2) if name == "kl_divergence" else 0.0
+        return (own - p * ratio).sum()
+
+    assert verdict_on(name, clamped).mistake == "epsilon"
+
+
+def test_a_clamp_inside_the_logarithm_is_found():
+    verdict = verdict_on("entropy", lambda p: -(p * torch.log2(p.clamp(min=1e-3))).sum())
+    assert verdict.status == "wrong"
 
 
 def test_engine_accepts_pairs_lists_and_arrays_alike():

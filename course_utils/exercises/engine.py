@@ -34,6 +34,8 @@ class Exercise:
     the other mistakes on at least one case.
     accept: functions that are right too, where "right" leaves a choice.  alternatives: right answers in other styles, for the tests.
     returns: "scalar", "pair", "tensor" or "tuple".  tolerance: relative and absolute.
+    diagnose: for mistakes with many faces: ``diagnose(values, reference)``, two lists of float64 arrays, one entry a case, returns
+    the key of a mistake or None.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Exercise:
     alternatives: Sequence[Callable] = ()
     returns: str = "scalar"
     tolerance: float = 1e-4
+    diagnose: Callable | None = None
 
 
 @dataclass(frozen=True)
@@ -375,17 +378,22 @@ def _judge(exercise, function, texts, seconds):
             run, numpy_only = second, True
     if run.blank:
         return Verdict("blank", "")
-    complete = len(run.values) == len(cases) and (run.problem is None or run.raised)
-    if complete:
+    if len(run.values) == len(cases) and (run.problem is None or run.raised):
         for known in right:
             if all(_same(v, k, exercise.tolerance) for v, k in zip(run.values, known, strict=True)):
                 problem = _too_coarse(run)
                 return problem or Verdict("right", texts["right"], numpy_only=numpy_only)
-        found = _recognise(run.values, right[0], mistakes, exercise.tolerance)
-        if found and (found[1] or not run.raised):
-            key, exact = found
-            text = texts["mistakes"][key]
-            return Verdict("wrong", text if exact else message("check.closest", text=text), key)
+        keys, complete = _recognise(run.values, right[0], mistakes, exercise.tolerance)
+        if not keys and exercise.diagnose and not run.raised:
+            key = exercise.diagnose(run.values, right[0])
+            keys, complete = ([key], True) if key else ([], False)
+        if keys and (complete or not run.raised):
+            told = [texts["mistakes"][key] for key in keys]
+            if len(told) == 2:
+                text = message("check.two", first=told[0], second=told[1])
+            else:
+                text = told[0] if complete else message("check.closest", text=told[0])
+            return Verdict("wrong", text, keys[0])
     if run.problem:
         return run.problem
     if all(_same(v, r, 0.02) for v, r in zip(run.values, right[0], strict=True)):
@@ -404,24 +412,36 @@ def _too_coarse(run):
 
 
 def _recognise(values, reference, mistakes, tolerance):
-    """(key, exact) of the mistake with the same outcomes; or of one that explains at least half of the wrong ones; or None."""
-    wrong = [
+    """Keys of the known mistakes behind wrong values, and whether they explain every wrong case.
+
+    One mistake with the same outcomes everywhere; or two that together explain each wrong case; or the one that explains at least
+    half of them; or none.
+    """
+    wrong = {
         i
         for i, (v, r) in enumerate(zip(values, reference, strict=True))
         if not _same(v, r, tolerance)
-    ]
-    best, most = None, 0.0
+    }
+    explains = {}
     for key, outcome in mistakes.items():
         if len(outcome) != len(values):
             continue
-        if all(_same(v, o, tolerance) for v, o in zip(values, outcome, strict=True)):
-            return key, True
-        explained = sum(
-            values[i] is not None and _same(values[i], outcome[i], tolerance) for i in wrong
-        ) / len(wrong)
-        if explained > most:
-            best, most = key, explained
-    return (best, False) if most >= 0.5 else None
+        same = {
+            i
+            for i, (v, o) in enumerate(zip(values, outcome, strict=True))
+            if _same(v, o, tolerance)
+        }
+        if len(same) == len(values):
+            return [key], True
+        explains[key] = same & wrong
+    if not explains:
+        return [], False
+    best = max(explains, key=lambda key: len(explains[key]))
+    rest = wrong - explains[best]
+    for key, cases in explains.items():
+        if explains[best] and rest <= cases:
+            return [best, key], True
+    return ([best], False) if 2 * len(explains[best]) >= len(wrong) else ([], False)
 
 
 def _difference(run, reference, calls, tolerance):

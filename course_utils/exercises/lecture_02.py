@@ -49,15 +49,12 @@ def _distributions():
         torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64),
         torch.tensor([0.5, 0.0, 0.25, 0.25]),
         torch.tensor([1.0, 0.0, 0.0]),
+        torch.tensor([0.9999, 0.0001], dtype=torch.float64),  # shows a clamp inside the logarithm
     ]
 
 
 def _entropy_naive(p):
     return -(p * torch.log2(p)).sum()
-
-
-def _entropy_log_of_sum(p):
-    return -torch.log2(torch.tensor(len(p)).float()) * -1
 
 
 def _entropy_numpy(p):
@@ -128,6 +125,16 @@ def _kl_skips(p, q):
     return (p[both] * torch.log2(p[both] / q[both])).sum()
 
 
+def _finite_where_infinite(values, reference):
+    """A clamp, an epsilon or nan_to_num, whatever its size: right everywhere but where the answer is infinite."""
+    pairs = [(float(v), float(r)) for v, r in zip(values, reference, strict=True) if v.ndim == 0]
+    hidden = [v for v, r in pairs if math.isinf(r)]
+    others = [abs(v - r) <= 1e-3 for v, r in pairs if math.isfinite(r)]
+    return (
+        "epsilon" if hidden and all(map(math.isfinite, hidden)) and others and all(others) else None
+    )
+
+
 def _kl_epsilon(p, q):
     return (p * torch.log2((p + 1e-9) / (q + 1e-9))).sum()
 
@@ -178,6 +185,21 @@ def _mi_from_entropies(joint):
     return _h(joint.sum(0)) + _h(joint.sum(1)) - _h(joint)
 
 
+def _mi_weighted_by_product(joint):
+    independent = joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)
+    possible = joint > 0
+    return (independent[possible] * torch.log2(joint[possible] / independent[possible])).sum()
+
+
+def _mi_without_keepdim(joint):
+    independent = joint.sum(1) * joint.sum(
+        0
+    )  # elementwise for a square table, an error for another
+    return (
+        torch.special.xlogy(joint, joint) - torch.special.xlogy(joint, independent)
+    ).sum() / math.log(2)
+
+
 EXERCISES = [
     Exercise(
         "entropy",
@@ -212,7 +234,12 @@ EXERCISES = [
             "mean": lambda p, q: cross_entropy(p, q) / len(p),
             "nan_at_zero": _cross_entropy_naive,
             "epsilon": _cross_entropy_epsilon,
+            "no_weights": lambda p, q: -torch.log2(q[p > 0]).sum(),
+            "perplexity": lambda p, q: 2 ** cross_entropy(p, q),
+            "no_sum": lambda p, q: -p * torch.log2(q),
+            "entropy_of_q": lambda p, q: entropy(q),
         },
+        diagnose=_finite_where_infinite,
         alternatives=[_cross_entropy_loop, lambda p, q: entropy(p) + kl_divergence(p, q)],
     ),
     Exercise(
@@ -229,7 +256,11 @@ EXERCISES = [
             "skips_impossible": _kl_skips,
             "epsilon": _kl_epsilon,
             "absolute": lambda p, q: (p - q).abs().sum(),
+            "difference_of_entropies": lambda p, q: entropy(q) - entropy(p),
+            "no_weights": lambda p, q: torch.log2(p[p > 0] / q[p > 0]).sum(),
+            "weights_of_q": lambda p, q: (q[p > 0] * torch.log2(p[p > 0] / q[p > 0])).sum(),
         },
+        diagnose=_finite_where_infinite,
         alternatives=[_kl_loop, lambda p, q: cross_entropy(p, q) - entropy(p)],
     ),
     Exercise(
@@ -253,6 +284,13 @@ EXERCISES = [
             ),
             "bits": lambda mu, sigma: kl_gaussian(mu, sigma) / math.log(2),
             "reverse": _kl_gaussian_reverse,
+            "log_variance": lambda mu, sigma: 0.5 * (mu**2 + torch.exp(sigma) - 1 - sigma).sum(),
+            "plus_log": lambda mu, sigma: 0.5 * (mu**2 + sigma**2 - 1 + 2 * torch.log(sigma)).sum(),
+            "one_once": lambda mu, sigma: (
+                0.5 * ((mu**2 + sigma**2 - 2 * torch.log(sigma)).sum() - 1)
+            ),
+            "no_half_log_once": lambda mu, sigma: (mu**2 + sigma**2 - 1 - torch.log(sigma)).sum(),
+            "log2": lambda mu, sigma: 0.5 * (mu**2 + sigma**2 - 1 - 2 * torch.log2(sigma)).sum(),
         },
         alternatives=[
             _kl_gaussian_loop,
@@ -275,6 +313,13 @@ EXERCISES = [
                 joint
                 * torch.log2(joint / (joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)))
             ).sum(),
+            "entropy_of_one": lambda joint: _h(joint.sum(1)),
+            "weights_of_product": _mi_weighted_by_product,
+            "no_sum": lambda joint: (
+                joint
+                * torch.log2(joint / (joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)))
+            ),
+            "no_keepdim": _mi_without_keepdim,
             "sum_of_entropies": lambda joint: _h(joint.sum(0)) + _h(joint.sum(1)),
         },
         alternatives=[_mi_from_entropies],
