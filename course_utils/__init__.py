@@ -28,7 +28,7 @@ _HOME = {
     "solution": "exercises",
     "quiz": "quizzes",
 }
-_MODULES = ("data", "leaderboard", "runtime", "plotting", "training", "paths")
+_MODULES = ("checkpoints", "data", "leaderboard", "runtime", "plotting", "training", "paths")
 
 __all__ = [
     "COLORS",
@@ -41,6 +41,7 @@ __all__ = [
     "budget",
     "by_budget",
     "check",
+    "checkpoints",
     "data",
     "doctor",
     "fit",

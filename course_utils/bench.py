@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -77,19 +78,19 @@ def drive(explorer, points=5):
             begin = time.perf_counter()
             explorer.set(**{name: value})
             seconds.append(time.perf_counter() - begin)
-            assert not explorer.error, f"{name}={value!r}: {explorer.error}"
+            assert not explorer.error, f"{name}={value!r}: {re.sub('<[^>]*>', '', explorer.error)}"
     explorer.set(**start)
     return seconds
 
 
 def drive_all(outputs, points=5):
-    """Drive all explorers of this kernel.  outputs: IPython's ``Out``.  Returns [{cell, median, worst, error}, ...]."""
+    """Drive all explorers of this kernel.  outputs: IPython's ``Out``.  Returns [{cell, alt, median, worst, error}, ...]."""
     from .explorer import Explorer
 
     shown = {id(value): count for count, value in outputs.items()}
     found = []
     for explorer in sorted(Explorer.instances, key=lambda ex: shown.get(id(ex), 0)):
-        entry = {"cell": shown.get(id(explorer), 0), "controls": list(explorer.specs), "error": ""}
+        entry = {"cell": shown.get(id(explorer), 0), "alt": explorer._alt, "error": ""}
         try:
             seconds = drive(explorer, points)
             entry.update(median=statistics.median(seconds), worst=max(seconds))

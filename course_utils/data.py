@@ -1,30 +1,32 @@
-"""The course's data: handwritten digits as tensors, texts as strings; offline and hash-checked.
+"""The course's data: handwritten digits and sound as tensors, texts as strings; offline and hash-checked.
 
-``mnist()`` gives MNIST, ``text()`` and ``plays()`` give the corpora.  Whatever is missing, truncated
+``mnist()`` gives MNIST, ``audio()`` recorded speech, ``text()`` and ``plays()`` the corpora.  Whatever is missing, truncated
 or altered raises DataError, which says what to do; nothing here ever downloads.  ``data/README.md``
 tells where each file comes from, ``data/manifest.json`` holds the sizes and hashes.
 
-torch is imported at the first call of ``mnist()``: everything else works without it.
+torch is imported at the first call of ``mnist()`` or ``audio()``: everything else works without it.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import os
+import wave
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import paths
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DataError", "Digits", "mnist", "plays", "status", "text"]
+__all__ = ["DataError", "Digits", "Recording", "audio", "mnist", "plays", "status", "text"]
 
 SPLITS = ("train", "valid", "test")
 MNIST_VALID = 5_000  # the last images of the training file
@@ -62,13 +64,14 @@ class Digits:
         return f"Digits({len(self):,} images of 28x28 with labels)"
 
 
-def mnist(split: str, binary: bool = False) -> Digits:
+def mnist(split: str, binary: bool = False, dtype: torch.dtype | None = None) -> Digits:
     """MNIST, in the split "train" (55,000 digits), "valid" (5,000) or "test" (10,000).
 
     "train" and "valid" are the first 55,000 and the last 5,000 digits of the training file.
     binary=True draws every pixel once, x ~ Bernoulli(grey / 255), with a fixed seed per split: the
     same zeros and ones on every machine (stochastic binarisation as in Salakhutdinov and Murray 2008,
     but our own draw: say so where a likelihood stands beside a published one).
+    dtype: of the images; torch.uint8 keeps grey levels 0..255 (or 0 and 1) in a quarter of the memory.
     The tensors are yours: changing them changes nothing that a later call returns.
     Source: LeCun, Cortes and Burges; see data/README.md.  Raises DataError, and ValueError for
     another split.
@@ -80,11 +83,13 @@ def mnist(split: str, binary: bool = False) -> Digits:
     if split != "test":
         part = slice(None, -MNIST_VALID) if split == "train" else slice(-MNIST_VALID, None)
         grey, labels = grey[part], labels[part]
-    images = torch.empty(grey.shape, dtype=torch.float32)
+    images = torch.empty(grey.shape, dtype=dtype or torch.float32)
     if binary:
         _binarise(grey.numpy(), SPLITS.index(split), out=images.numpy())
     else:
-        images.copy_(grey).div_(255)
+        images.copy_(grey)
+        if images.is_floating_point():
+            images.div_(255)
     return Digits(images.unsqueeze(1), labels.clone())
 
 
@@ -119,6 +124,35 @@ def text(name: str, split: str = "all") -> str:
     return "".join(f"{line}\n" for line in lines[bounds[split]])
 
 
+class Recording(NamedTuple):
+    """Sound.  samples: float32, shape (n,), from -1 up to 1; rate: samples a second."""
+
+    samples: torch.Tensor
+    rate: int
+
+
+def audio(name: str, split: str) -> Recording:
+    """Recorded sound: "prompts" is a voice that reads announcements for a telephone system, 8,000 samples a second.
+
+    split: "train" (147 s), "valid" (11 s) or "test" (22 s); whole announcements are held out.  The samples are the file's 16-bit numbers
+    divided by 32,768, and are yours to change.
+    Source: Asterisk's core sounds, CC BY-SA 3.0; see data/README.md.  Raises DataError when the file is missing or altered, and
+    ValueError for another name or split.
+    """
+    _one_of(manifest()["audio"], name, "audio")
+    _one_of(SPLITS, split, "split")
+    import numpy as np
+    import torch
+
+    problem = audio_problem(name, split)
+    if problem:
+        raise DataError(problem)
+    with wave.open(io.BytesIO(audio_path(name, split).read_bytes())) as file:
+        rate, frames = file.getframerate(), file.readframes(file.getnframes())
+    samples = np.frombuffer(frames, dtype="<i2").astype(np.float32) / 32768
+    return Recording(torch.from_numpy(samples), rate)
+
+
 def plays() -> dict[str, str]:
     """Shakespeare's 38 plays, title -> text; the title is also the text's first line.
 
@@ -129,7 +163,7 @@ def plays() -> dict[str, str]:
 
 
 def status() -> list[tuple[str, bool, str]]:
-    """(name, is it right, message) for MNIST and each text.  Reads and hashes files: about 0.1 s."""
+    """(name, is it right, message) for MNIST and each text, and for sound where it is damaged.  Reads and hashes files: about 0.1 s."""
     report = []
     try:
         texts, files = manifest()["texts"], manifest()["mnist"]["files"]
@@ -137,6 +171,10 @@ def status() -> list[tuple[str, bool, str]]:
         return [("data", False, str(error))]
     wrong = [problem for name in files if (problem := packed_problem(name))]
     report.append(("MNIST", not wrong, "\n".join(wrong) or "four files, hashes right"))
+    for name in manifest().get("audio", {}):
+        wrong = [problem for split in SPLITS if (problem := audio_problem(name, split))]
+        if wrong:
+            report.append((f"sound: {name}", False, "\n".join(wrong)))
     for name, entry in texts.items():
         path, problem = find_text(name)
         fine = f"{entry['characters']:,} characters, hash right ({paths.shown(path)})"
@@ -191,6 +229,28 @@ def packed_problem(name: str) -> str | None:
     return None
 
 
+def audio_path(name: str, split: str) -> Path:
+    """The committed WAV file of one split of a recording."""
+    return paths.data_dir() / "audio" / manifest()["audio"][name]["files"][split]["file"]
+
+
+def audio_problem(name: str, split: str) -> str | None:
+    """None if the committed WAV file is the right one, else a message for the reader."""
+    path, entry = audio_path(name, split), manifest()["audio"][name]["files"][split]
+    try:
+        if hashlib.sha256(path.read_bytes()).hexdigest() == entry["sha256"]:
+            return None
+    except OSError:
+        pass
+    return (
+        f'a file of the recording "{name}" {_verdict(path)}.\n'
+        f"  file:      {paths.shown(path)}\n"
+        f"  expected:  {entry['bytes']:,} bytes, sha256 {entry['sha256'][:12]}...\n"
+        f"  found:     {_found(path, entry['bytes'], 'sha256')}\n"
+        f"  to restore it: {_git_checkout(f'data/audio/{path.name}')}"
+    )
+
+
 def mnist_md5(content: bytes) -> str:
     """The hash by which MNIST's files are known; usedforsecurity=False lets FIPS machines compute it."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -199,7 +259,7 @@ def mnist_md5(content: bytes) -> str:
 # --------------------------------------------------------------------------------------------- MNIST
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)  # "train" and "valid" share a file; keeping both files would cost memory
 def _read_mnist(training: bool, cache: Path, _data: Path):
     """Grey levels uint8 (n, 28, 28) and labels int64 (n,).  Cached, so never handed out themselves."""
     from torchvision.datasets import MNIST

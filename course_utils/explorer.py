@@ -208,8 +208,8 @@ class Explorer(widgets.VBox):
             self._figure.set_layout_engine("none")
             for ax, place in zip(axes, self._places[key], strict=True):
                 ax.set_position(place)
-            return plotting.png(self._figure, dpi=_DPI)
-        image = plotting.png(self._figure, dpi=_DPI)
+            return plotting.png(self._figure, dpi=_DPI, small=False)
+        image = plotting.png(self._figure, dpi=_DPI, small=False)
         self._places[key] = [ax.get_position(original=True) for ax in axes]
         return image
 

@@ -221,11 +221,11 @@ class _Curve:
             text = self.note or message(
                 "fit.done", steps=len(history.loss), seconds=f"{history.seconds:.1f}"
             )
-            self._show(history, text)
+            self._show(history, text, final=True)
         elif self.note:
             print(self.note)
 
-    def _show(self, history, status):
+    def _show(self, history, status, final=False):
         with mpl.rc_context({"font.size": 11}):
             figure = Figure(figsize=(7, 2.8))
             FigureCanvasAgg(figure)
@@ -261,7 +261,9 @@ class _Curve:
                 steps=len(history.loss),
                 valid=valid,
             )
-            data, metadata = plotting.picture(plotting.png(figure, dpi=100), alt, width=700)
+            data, metadata = plotting.picture(
+                plotting.png(figure, dpi=100, small=final), alt, width=700
+            )
         if self._handle is None:
             self._handle = display(data, metadata=metadata, raw=True, display_id=True)
         else:

@@ -1,7 +1,7 @@
 """Pytest plugin for the run over the notebooks (`make test` loads it with -p): nbval runs the cells, this adds what follows.
 
-Cells are named by their ids, and behind each notebook's last cell stand two more, run in the same kernel: every explorer is
-driven to both ends of each control, and the lecture has stayed within its memory.
+Cells are named by their ids, and behind each notebook's last cell stand two more, run in the same kernel: the lecture has
+stayed within its memory, and every explorer can be driven to both ends of each control, after all cells have run.
 """
 
 from collections import defaultdict
@@ -13,8 +13,8 @@ MEMORY = 1_000  # MB
 
 EXPLORERS = """
 from course_utils.bench import drive_all
-_wrong = [entry for entry in drive_all(Out, points=3) if entry["error"]]
-assert not _wrong, _wrong
+_wrong = [f"{e['alt']!r}: {e['error']}" for e in drive_all(Out, points=3) if e["error"]]
+assert not _wrong, "; ".join(_wrong)
 """
 PEAK = """
 from course_utils.bench import peak_memory
@@ -22,9 +22,22 @@ assert peak_memory() <= {limit} * 1e6, f"the lecture took {{peak_memory() / 1e6:
 """
 
 
+class Cell(IPyNbCell):
+    """A cell that fails when its time is up, also where the code takes nbval's interrupt calmly, as fit() does."""
+
+    def runtest(self):
+        before = self.parent.timed_out
+        super().runtest()
+        if self.parent.timed_out and not before:
+            limit = self.config.option.nbval_cell_timeout
+            self.raise_cell_error(
+                f"Timeout of {limit:g} seconds exceeded; the code ended when it was interrupted"
+            )
+
+
 def _item(file, number, cell, options=()):
     name = cell.get("id") or f"cell-{number}"
-    item = IPyNbCell.from_parent(file, name=name, cell_num=number, cell=cell, options=options)
+    item = Cell.from_parent(file, name=name, cell_num=number, cell=cell, options=options)
     item.options = defaultdict(bool, options)
     return item
 
@@ -34,12 +47,12 @@ def _collect(self):
     for number, item in enumerate(_cells(self)):
         yield _item(self, number, item.cell, item.options)
     for name, code in [
-        ("explorers-to-both-ends", EXPLORERS),
         ("memory", PEAK.format(limit=MEMORY)),
+        ("explorers-to-both-ends", EXPLORERS),
     ]:
         number += 1
         yield _item(self, number, nbformat.v4.new_code_cell(code, id=name, execution_count=number))
 
 
-_cells = IPyNbFile.collect  # nbval has no hook of its own for either purpose
+_cells = IPyNbFile.collect  # nbval has no hook of its own for any of this
 IPyNbFile.collect = _collect

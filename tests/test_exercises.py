@@ -299,6 +299,16 @@ def test_a_clamp_inside_the_logarithm_is_found():
     assert verdict.status == "wrong"
 
 
+def test_an_answer_without_gradients_is_refused_where_they_are_needed():
+    exercise = EXERCISES["mixture_log_prob"][0]
+
+    def numbers_only(x, logits, mu, sigma):
+        return exercise.reference(x, logits, mu, sigma).detach()
+
+    assert verdict_on("mixture_log_prob", exercise.reference).status == "right"
+    assert "no gradient" in verdict_on("mixture_log_prob", numbers_only).text
+
+
 def test_engine_accepts_pairs_lists_and_arrays_alike():
     exercise = Exercise(
         "pair",

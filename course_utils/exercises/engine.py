@@ -36,6 +36,7 @@ class Exercise:
     returns: "scalar", "pair", "tensor" or "tuple".  tolerance: relative and absolute.
     diagnose: for mistakes with many faces: ``diagnose(values, reference)``, two lists of float64 arrays, one entry a case, returns
     the key of a mistake or None.
+    differentiable: the lecture needs gradients through the answer, so it must compute with torch throughout.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Exercise:
     returns: str = "scalar"
     tolerance: float = 1e-4
     diagnose: Callable | None = None
+    differentiable: bool = False
 
 
 @dataclass(frozen=True)
@@ -381,7 +383,9 @@ def _judge(exercise, function, texts, seconds):
     if len(run.values) == len(cases) and (run.problem is None or run.raised):
         for known in right:
             if all(_same(v, k, exercise.tolerance) for v, k in zip(run.values, known, strict=True)):
-                problem = _too_coarse(run)
+                problem = _too_coarse(run) or (
+                    exercise.differentiable and _no_gradient(exercise, function)
+                )
                 return problem or Verdict("right", texts["right"], numpy_only=numpy_only)
         keys, complete = _recognise(run.values, right[0], mistakes, exercise.tolerance)
         if not keys and exercise.diagnose and not run.raised:
@@ -409,6 +413,21 @@ def _too_coarse(run):
     if coarse:
         return Verdict("wrong", message("check.half", found=coarse.pop()))
     return None
+
+
+def _no_gradient(exercise, function):
+    """The verdict on an answer that gradients can't pass, or None."""
+    args = [
+        a.clone().requires_grad_() if isinstance(a, torch.Tensor) and a.is_floating_point() else a
+        for a in exercise.cases()[0]
+    ]
+    try:
+        result = function(*args)
+        if isinstance(result, torch.Tensor) and result.requires_grad:
+            return None
+    except (RuntimeError, TypeError):  # numpy refuses tensors that need gradients
+        pass
+    return Verdict("wrong", message("check.no_gradient"))
 
 
 def _recognise(values, reference, mistakes, tolerance):

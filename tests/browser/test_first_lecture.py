@@ -89,6 +89,17 @@ class Page:
         raise AssertionError(f"cell {cell_id} did not run: {prompt}")
 
 
+def wait_for_kernel(lab):
+    """Until the server says that the page's kernel has started and waits for work."""
+    deadline = time.monotonic() + 2 * SOON / 1000
+    while time.monotonic() < deadline:
+        kernels = json.loads(lab.get("/api/kernels", lab.token)[1])
+        if any(k["execution_state"] == "idle" and k["connections"] for k in kernels):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"the kernel did not start: {kernels}")
+
+
 @pytest.fixture(scope="module")
 def lecture(lab, browser):
     """The first lecture after “Run All Cells”."""
@@ -104,6 +115,7 @@ def lecture(lab, browser):
         timeout=2 * SOON,
     )
     opened = Page(page, notebook)
+    wait_for_kernel(lab)
     opened.menu("Run", "Run All Cells")
     page.wait_for_timeout(500)
     opened.wait_idle()
