@@ -9,6 +9,7 @@ torch is imported at the first call of ``mnist()`` or ``audio()``: everything el
 
 from __future__ import annotations
 
+import ctypes
 import gzip
 import hashlib
 import io
@@ -79,6 +80,7 @@ def mnist(split: str, binary: bool = False, dtype: torch.dtype | None = None) ->
     _one_of(SPLITS, split, "split")
     import torch
 
+    _return_free_memory()
     grey, labels = _read_mnist(split != "test", paths.cache_dir(), paths.data_dir())
     if split != "test":
         part = slice(None, -MNIST_VALID) if split == "train" else slice(-MNIST_VALID, None)
@@ -297,6 +299,14 @@ def _unpack(name: str) -> bytes:
     if mnist_md5(raw) != manifest()["mnist"]["files"][name]["md5"]:
         raise DataError(_packed_message(name))
     return raw
+
+
+def _return_free_memory() -> None:
+    """Give the holes of glibc's heap back to the system: in a long lecture they hold 60 MB and more."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):  # another C library: it has its own ways
+        pass
 
 
 def _binarise(grey, stream: int, out) -> None:
