@@ -131,9 +131,7 @@ class Explorer(widgets.VBox):
         self._draw, self._alt = draw, alt
         self.specs = controls
         self.controls = {name: control.widget() for name, control in controls.items()}
-        with mpl.rc_context({"figure.dpi": _DPI}):
-            self._figure = Figure(figsize=figsize)
-        FigureCanvasAgg(self._figure)
+        self._figsize = figsize
         self._image = widgets.Image(
             format="png", layout=widgets.Layout(width=f"{figsize[0] * 100}px", max_width="100%")
         )
@@ -187,10 +185,12 @@ class Explorer(widgets.VBox):
             return
         start = time.perf_counter()
         try:
-            self._figure.clear()
-            self._figure.set_layout_engine("constrained")
+            # a new figure: clearing the old one costs a tenth of a redraw
+            figure = Figure(figsize=self._figsize, dpi=_DPI, layout="constrained")
+            FigureCanvasAgg(figure)
             with mpl.rc_context(_QUICK):
-                self._draw(self._figure, **self.values)
+                self._draw(figure, **self.values)
+            self._figure = figure
             self._image.value = self._render()
             self._note.value = ""
         except Exception as error:
@@ -219,6 +219,6 @@ class Explorer(widgets.VBox):
         names = ", ".join(control.label for control in self.specs.values())
         alt = f"{self._alt} ({message('explorer.static', controls=names)})"
         data, metadata = plotting.picture(
-            plotting.png(self._figure), alt, width=self._figure.get_figwidth() * 100
+            plotting.png(self._figure), alt, width=self._figsize[0] * 100
         )
         return {**(live or {}), **data}, metadata
