@@ -490,7 +490,7 @@ def _pytest_steps(python, extra):
             "notebooks",
             "--nbval-lax",
             "--nbval-current-env",
-            "--nbval-cell-timeout=120",
+            "--nbval-cell-timeout=300",
             "-p",
             "no:cacheprovider",
             "-p",
