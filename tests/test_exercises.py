@@ -17,6 +17,7 @@ NAMES = sorted(EXERCISES)
 PROMISED = {
     "lecture_01": ["bernoulli_log_likelihood", "gaussian_mle", "monte_carlo"],
     "lecture_02": ["entropy", "cross_entropy", "kl_divergence", "kl_gaussian"],
+    "lecture_03": ["ngram_probability", "receptive_field", "mu_law_encode", "mu_law_decode"],
 }
 
 
