@@ -3,7 +3,7 @@ PYTHON ?= python3
 export PORT HOST OPEN NB ONLY
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test execute slides bench doctor fetch install lint clean
+.PHONY: help lab test execute full slides bench doctor fetch install lint clean
 
-help lab test execute slides bench doctor fetch install lint clean:
+help lab test execute full slides bench doctor fetch install lint clean:
 	@$(PYTHON) -m course_utils $@

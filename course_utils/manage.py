@@ -587,6 +587,14 @@ def execute(args):
     return _run_module(prepare(), "course_utils.notebooks", "execute", *names)
 
 
+def full(args):
+    """Train the models with a shipped checkpoint anew, for as long as it takes (COURSE_BUDGET=full); notebooks stay as they are."""
+    os.environ["COURSE_BUDGET"] = "full"
+    os.environ["COURSE_STRICT"] = "0"  # the prose quotes the class budget's figures
+    names = args.notebooks or os.environ.get("NB", "").split()
+    return _run_module(prepare(), "course_utils.notebooks", "execute", "--timeout", "3600", *names)
+
+
 def slides(args):
     """Write every lecture as a deck: build/slides/*.html."""
     names = args.notebooks or os.environ.get("NB", "").split()
@@ -696,6 +704,7 @@ COMMANDS = {
     "lab": lab,
     "test": test,
     "execute": execute,
+    "full": full,
     "slides": slides,
     "bench": bench,
     "doctor": doctor,
@@ -717,7 +726,7 @@ def help_text():
         "",
         "  lab        PORT=9000  OPEN=no  HOST=0.0.0.0 (in a container; the token stays)",
         '  test       ONLY="lint unit"    of: lint format unit notebooks browser',
-        "  execute    NB=02_entropy    also for slides and bench",
+        "  execute    NB=02_entropy    also for full, slides and bench",
         "  COURSE_BUDGET=fast|class|full   COURSE_VENV=/elsewhere   COURSE_CONSTRAINTS=none   PIP_…=… (any option of pip)",
     ]
     return "\n".join(lines)
@@ -741,7 +750,7 @@ def _parser():
     made["install"].add_argument("--extra", action="append", default=[], choices=["test"])
     made["lint"].add_argument("--fix", action="store_true")
     made["clean"].add_argument("--all", action="store_true")
-    for name in ["execute", "slides", "bench"]:
+    for name in ["execute", "full", "slides", "bench"]:
         made[name].add_argument(
             "notebooks", nargs="*", help="names such as 02_entropy; without one: all"
         )
