@@ -470,10 +470,8 @@ def test_environment():
         str(ROOT / "tests"),
     ]  # no network, and the plugin for the notebooks
     variables["PYTHONPATH"] = os.pathsep.join([*tests, variables["PYTHONPATH"]])
-    if os.environ.get("CI"):
-        variables.setdefault(
-            "OMP_WAIT_POLICY", "PASSIVE"
-        )  # spinning threads on shared cores cost a factor
+    # tests share the cores with other work, and OpenMP's spinning threads then cost a factor of up to 20
+    variables.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return variables
 
 
