@@ -590,7 +590,7 @@ def full(args):
     os.environ["COURSE_BUDGET"] = "full"
     os.environ["COURSE_STRICT"] = "0"  # the prose quotes the class budget's figures
     names = args.notebooks or os.environ.get("NB", "").split()
-    return _run_module(prepare(), "course_utils.notebooks", "execute", "--timeout", "3600", *names)
+    return _run_module(prepare(), "course_utils.notebooks", "execute", *names, "--timeout", "3600")
 
 
 def slides(args):
