@@ -10,7 +10,7 @@ import nbformat
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 MEMORY = 2_000  # MB a lecture may take
-SMALL = 1_074  # MB, one GiB: the first three, which train next to nothing
+SMALL = 1_000  # MB: the first three, which train next to nothing
 
 EXPLORERS = """
 from course_utils.bench import drive_all
