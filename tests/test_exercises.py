@@ -17,6 +17,13 @@ NAMES = sorted(EXERCISES)
 PROMISED = {
     "lecture_01": ["bernoulli_log_likelihood", "gaussian_mle", "monte_carlo"],
     "lecture_02": ["entropy", "cross_entropy", "kl_divergence", "kl_gaussian"],
+    "lecture_04": [
+        "rnn_step",
+        "temperature_softmax",
+        "top_k_filter",
+        "top_p_filter",
+        "bits_per_char",
+    ],
     "lecture_03": ["ngram_probability", "receptive_field", "mu_law_encode", "mu_law_decode"],
 }
 
