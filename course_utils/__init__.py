@@ -28,7 +28,16 @@ _HOME = {
     "solution": "exercises",
     "quiz": "quizzes",
 }
-_MODULES = ("checkpoints", "data", "leaderboard", "runtime", "plotting", "training", "paths")
+_MODULES = (
+    "checkpoints",
+    "data",
+    "leaderboard",
+    "metrics",
+    "runtime",
+    "plotting",
+    "training",
+    "paths",
+)
 
 __all__ = [
     "COLORS",
@@ -48,6 +57,7 @@ __all__ = [
     "hint",
     "image_grid",
     "leaderboard",
+    "metrics",
     "minibatches",
     "quiz",
     "quoted",

@@ -470,12 +470,26 @@ def test_environment():
         str(ROOT / "tests"),
     ]  # no network, and the plugin for the notebooks
     variables["PYTHONPATH"] = os.pathsep.join([*tests, variables["PYTHONPATH"]])
+    if _workers() > 1:
+        variables["COURSE_THREADS"] = variables["OMP_NUM_THREADS"] = "1"
     # tests share the cores with other work, and OpenMP's spinning threads then cost a factor of up to 20
     variables.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return variables
 
 
+def _workers():
+    """How many files are tested at a time: a core and 4 GB of memory for each, at most four."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows
+        memory = 8 * GB
+    return max(1, min(cores or 1, int(memory / (4 * GB)), 4))
+
+
 def _pytest_steps(python, extra):
+    parallel = ["-n", str(_workers()), "--dist", "loadfile"] if _workers() > 1 else []
+
     def pytest(name, *options):
         report = BUILD / "test" / f"{name}.xml"
         return [str(python), "-m", "pytest", "-q", f"--junitxml={report}", *options, *extra]
@@ -483,9 +497,10 @@ def _pytest_steps(python, extra):
     return {
         "lint": [str(python), "-m", "ruff", "check", "."],
         "format": [str(python), "-m", "ruff", "format", "--check", "."],
-        "unit": pytest("unit", "tests", "--ignore=tests/browser"),
+        "unit": pytest("unit", *parallel, "tests", "--ignore=tests/browser"),
         "notebooks": pytest(
             "notebooks",
+            *parallel,  # two lectures with one thread each are done sooner than one after the other with two
             "--nbval-lax",
             "--nbval-current-env",
             "--nbval-cell-timeout=300",
