@@ -27,6 +27,7 @@ _HOME = {
     "hint": "exercises",
     "solution": "exercises",
     "quiz": "quizzes",
+    "progress": "study",
 }
 _MODULES = (
     "checkpoints",
@@ -59,6 +60,7 @@ __all__ = [
     "leaderboard",
     "metrics",
     "minibatches",
+    "progress",
     "quiz",
     "quoted",
     "setup",

@@ -7,7 +7,7 @@ import os
 import warnings
 from dataclasses import asdict, dataclass
 
-from . import paths, runtime
+from . import journal, paths, runtime
 from .texts import message
 
 
@@ -89,7 +89,7 @@ def submit(task, model, value, *, unit, **facts):
     task: what is measured on which data, such as "binarised MNIST, test".  value: a finite number in ``unit``.
     facts: stderr, seconds, cpu_seconds, parameters, seed, lecture, higher_is_better; budget is filled in.
     Kept in the folder of the student's own results; with COURSE_RECORD=1 (maintainers) in the shipped data/leaderboard.json.
-    Raises ValueError for a value that is not finite.  A file that can't be written gives a warning, never an error.
+    Raises ValueError for a value that is not finite.  A file of the student's that can't be written gives a warning, never an error.
     """
     value = float(value)
     if not math.isfinite(value):
@@ -104,54 +104,39 @@ def submit(task, model, value, *, unit, **facts):
         source="course" if record else "yours",
         **facts,
     )
-    path = _shipped() if record else _own()
-    rows = [r for r in _read(path) if r.key != row.key] + [row]
-    try:
-        _write(path, rows)
-    except OSError as error:
-        warnings.warn(
-            f"The result is not kept: {path.name} cannot be written ({error.strerror}).",
-            stacklevel=2,
-        )
+    if record:
+        path = _shipped()
+        rows = [r for r in _shipped_rows() if r.key != row.key] + [row]
+        plain = sorted((asdict(r) for r in rows), key=lambda r: (r["task"], r["model"]))
+        text = json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
+        paths.write_atomic(path, text.encode())
+    else:
+        journal.append(_own(), asdict(row))
     return row
 
 
-def _read(path):
-    """Rows of a file; a damaged line is reported, the others stay."""
-    if not path.is_file():
-        return []
-    text = path.read_text("utf8")
-    lines = (
-        text.splitlines()
-        if path.suffix == ".jsonl"
-        else [json.dumps(r) for r in json.loads(text or "[]")]
-    )
-    rows = []
-    for number, line in enumerate(lines, 1):
+def _shipped_rows():
+    path = _shipped()
+    return [Row(**r) for r in json.loads(path.read_text("utf8"))] if path.is_file() else []
+
+
+def _own_rows():
+    """The student's rows, the last of each task, model, budget and seed; what isn't a row is reported and left out."""
+    rows = {}
+    for number, entry in enumerate(journal.read(_own()), 1):
         try:
-            rows.append(Row(**json.loads(line)))
-        except (ValueError, TypeError):
-            warnings.warn(f"Line {number} of {path.name} is damaged and left out.", stacklevel=2)
-    return rows
-
-
-def _write(path, rows):
-    plain = [asdict(r) for r in rows]
-    if path.suffix == ".jsonl":
-        text = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in plain)
-    else:
-        text = (
-            json.dumps(
-                sorted(plain, key=lambda r: (r["task"], r["model"])), indent=1, ensure_ascii=False
-            )
-            + "\n"
-        )
-    paths.write_atomic(path, text.encode())
+            row = Row(**entry)
+        except TypeError:
+            text = message("journal.damaged", number=number, file=_own().name)
+            warnings.warn(text, stacklevel=3)
+            continue
+        rows[row.key] = row
+    return list(rows.values())
 
 
 def table(task):
     """The rows of a task, best first: shipped ("course", or a citation) and the student's own ("yours").  Returns a Table."""
-    rows = [r for r in [*_read(_shipped()), *_read(_own())] if r.task == task]
+    rows = [r for r in [*_shipped_rows(), *_own_rows()] if r.task == task]
     if not rows:
         print(message("leaderboard.empty", task=task))
     sign = -1 if any(r.higher_is_better for r in rows) else 1
@@ -160,4 +145,4 @@ def table(task):
 
 def tasks():
     """Names of all tasks that have a row."""
-    return sorted({r.task for r in [*_read(_shipped()), *_read(_own())]})
+    return sorted({r.task for r in [*_shipped_rows(), *_own_rows()]})

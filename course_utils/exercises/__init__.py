@@ -15,6 +15,7 @@ import torch
 from IPython import get_ipython
 from IPython.display import Code, display
 
+from .. import study
 from ..texts import load, message
 from .engine import Exercise, Verdict, judge
 
@@ -52,6 +53,11 @@ def _find(name):
     return exercise, load("exercises", module)[name]
 
 
+def _note(name, status):
+    """What became of an exercise goes into the student's progress."""
+    study.exercise(name, all_exercises()[name][1], status)
+
+
 def _say(status, text):
     if get_ipython() is None:  # a plain Python session or a test
         print(text)
@@ -79,6 +85,8 @@ def check(name, answer):
     if not callable(answer):
         raise TypeError(message("check.not_a_function", name=name, found=type(answer).__name__))
     verdict = judge(exercise, answer, texts)
+    if verdict.status != "blank":
+        _note(name, verdict.status)
     if verdict.status == "right":
         _say("right", message("check.right", name=name, text=verdict.text))
         return _for_tensors(answer) if verdict.numpy_only else answer
@@ -115,6 +123,7 @@ def hint(name):
     _, texts = _find(name)
     hints = texts["hints"]
     number = min(_hints_given.get(name, 0), len(hints) - 1)
+    _note(name, "hint")
     _hints_given[name] = number + 1
     text = (
         f"{message('hint.title', number=number + 1, total=len(hints), name=name)}: {hints[number]}"
@@ -127,5 +136,6 @@ def hint(name):
 def solution(name):
     """Show the source of the reference of the exercise ``name``."""
     exercise, _ = _find(name)
+    _note(name, "solution")
     print(message("solution.title", name=name))
     display(Code(inspect.getsource(exercise.reference), language="python"))

@@ -133,3 +133,7 @@ def ship():
         CHECKPOINT, net, 100 * accuracy(net), unit="% right", task="MNIST, test, naming the digit",
         cpu_seconds=history.cpu_seconds, seed=0, config={"channels": 32, "width": 128}, half=True,
     )  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(ship())

@@ -5,6 +5,7 @@ import weakref
 
 import ipywidgets as widgets
 
+from .. import study
 from ..texts import load, message
 
 __all__ = ["Quiz", "quiz"]
@@ -20,21 +21,23 @@ def quiz(part, lecture):
         raise LookupError(
             f"The quiz of {lecture} has no part {part!r}; it has: {', '.join(questions)}"
         )
-    return Quiz(part, questions[part])
+    return Quiz(part, questions[part], lecture)
 
 
 class Quiz(widgets.VBox):
     """Questions with radio buttons and a Check button; each option answers with its own feedback.
 
     part: "before" or "after".  questions: dicts with id, question and options (text, feedback, correct=True for one).
+    lecture: under whose name first answers go into the student's progress; None keeps them out.
     From Python: ``answer(question_id, option)`` chooses the option (its position, from 0) and returns the feedback;
     ``score`` is (right at the first try, number of questions).
     """
 
     instances = weakref.WeakSet()
 
-    def __init__(self, part, questions):
+    def __init__(self, part, questions, lecture=None):
         self.part, self.questions = part, {q["id"]: q for q in questions}
+        self.lecture = lecture
         self._first = {}
         self._choices, self._feedback = {}, {}
         self._score = widgets.HTML()
@@ -90,7 +93,10 @@ class Quiz(widgets.VBox):
             return self._feedback[key].value
         option = self.questions[key]["options"][chosen]
         right = option.get("correct", False)
-        self._first.setdefault(key, right)
+        if key not in self._first:
+            self._first[key] = right
+            if self.lecture:
+                study.question(self.lecture, self.part, key, right)
         text = message("quiz.right" if right else "quiz.wrong", text=option["feedback"])
         colour = "#009E73" if right else "#D55E00"
         style = (
