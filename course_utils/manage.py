@@ -503,7 +503,7 @@ def _pytest_steps(python, extra):
             *parallel,  # two lectures with one thread each are done sooner than one after the other with two
             "--nbval-lax",
             "--nbval-current-env",
-            "--nbval-cell-timeout=300",
+            "--nbval-cell-timeout=900",  # minutes of training, on machines that do other work too
             "-p",
             "no:cacheprovider",
             "-p",

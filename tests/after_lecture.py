@@ -9,8 +9,7 @@ from collections import defaultdict
 import nbformat
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-MEMORY = 2_000  # MB a lecture may take
-SMALL = 1_000  # MB: the first three, which train next to nothing
+from course_utils.bench import limits
 
 EXPLORERS = """
 from course_utils.bench import drive_all
@@ -47,9 +46,8 @@ def _collect(self):
     number = -1
     for number, item in enumerate(_cells(self)):
         yield _item(self, number, item.cell, item.options)
-    limit = SMALL if self.path.name.startswith(("00_", "01_", "02_")) else MEMORY
     for name, code in [
-        ("memory", PEAK.format(limit=limit)),
+        ("memory", PEAK.format(limit=limits(self.path.name)["MB"])),
         ("explorers-to-both-ends", EXPLORERS),
     ]:
         number += 1
