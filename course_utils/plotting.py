@@ -16,10 +16,10 @@ COLORS = {
     "blue": "#0072B2",
     "orange": "#E69F00",
     "green": "#009E73",
-    "purple": "#CC79A7",
     "black": "#000000",
-    "sky": "#56B4E9",
     "red": "#D55E00",
+    "sky": "#56B4E9",
+    "purple": "#CC79A7",
     "yellow": "#F0E442",
     "grey": "#7F7F7F",
 }

@@ -155,17 +155,6 @@ def test_image_grid_places_every_image():
     plt.close("all")
 
 
-def test_palette_keeps_its_contrast_in_greyscale():
-    def lightness(colour):
-        r, g, b = plt.matplotlib.colors.to_rgb(colour)
-        return 0.299 * r + 0.587 * g + 0.114 * b
-
-    pair = [lightness(plotting.COLORS[n]) for n in ("blue", "orange")]
-    assert abs(pair[0] - pair[1]) > 0.2
-    pair = [lightness(plotting.COLORS[n]) for n in ("sky", "red")]
-    assert abs(pair[0] - pair[1]) > 0.1
-
-
 # --- Explorer --------------------------------------------------------------------------------------------------------
 
 
