@@ -157,6 +157,11 @@ def main(names=()):
         f"\n! marks what is over the course's limits: {SMALL['seconds']} s and {SMALL['MB']:,} MB for 00 to 02, "
         f"{LARGE['seconds']} s and {LARGE['MB']:,} MB for the others, {LIMITS['ms']} ms (median)"
     )
+    if not names:
+        print()
+        from .metrics import bench as metrics_bench
+
+        metrics_bench.main()
     return 1 if failed else 0
 
 

@@ -168,7 +168,7 @@ def status() -> list[tuple[str, bool, str]]:
     """(name, is it right, message) for MNIST and each text, and for sound where it is damaged.  Reads and hashes files: about 0.1 s."""
     report = []
     try:
-        texts, files = manifest()["texts"], manifest()["mnist"]["files"]
+        entries, files = brought(), manifest()["mnist"]["files"]
     except DataError as error:
         return [("data", False, str(error))]
     wrong = [problem for name in files if (problem := packed_problem(name))]
@@ -177,7 +177,7 @@ def status() -> list[tuple[str, bool, str]]:
         wrong = [problem for split in SPLITS if (problem := audio_problem(name, split))]
         if wrong:
             report.append((f"sound: {name}", False, "\n".join(wrong)))
-    for name, entry in texts.items():
+    for name, entry in entries.items():
         path, problem = find_text(name)
         fine = f"{entry['characters']:,} characters, hash right ({paths.shown(path)})"
         report.append((name, not problem, problem or fine))
@@ -192,6 +192,11 @@ def manifest() -> dict:
     return _read_manifest(paths.data_dir() / "manifest.json")
 
 
+def brought() -> dict:
+    """What is not part of the repository and comes out of a package's wheel at set-up: name -> entry of the manifest."""
+    return manifest()["texts"] | manifest().get("programs", {})
+
+
 def text_dir() -> Path:
     """Where texts are brought to: data/texts, or the cache folder where data/ is read-only."""
     if not os.environ.get("COURSE_CACHE"):
@@ -203,11 +208,11 @@ def text_dir() -> Path:
 
 def find_text(name: str) -> tuple[Path, str | None]:
     """Where the right file is and None, or else the file to blame and a message for the reader."""
-    file = manifest()["texts"][name]["file"]
+    file = brought()[name]["file"]
     candidates = dict.fromkeys([text_dir() / file, paths.data_dir() / "texts" / file])
     there = [path for path in candidates if path.is_file()]
     for path in there:
-        if _text_hash(path, *_stamp(path)) == manifest()["texts"][name]["sha256"]:
+        if _text_hash(path, *_stamp(path)) == brought()[name]["sha256"]:
             return path, None
     blamed = there[0] if there else next(iter(candidates))
     return blamed, _text_message(name, blamed)
@@ -381,7 +386,7 @@ def _read_manifest(path: Path) -> dict:
 
 
 def _text_message(name: str, path: Path) -> str:
-    entry = manifest()["texts"][name]
+    entry = brought()[name]
     expected = f"{entry['bytes']:,} bytes, sha256 {entry['sha256'][:12]}..."
     return (
         f'the text "{name}" {_verdict(path)}.\n'

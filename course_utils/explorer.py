@@ -15,6 +15,12 @@ from .texts import message
 
 _DPI = 90  # live pictures: fewer pixels, quicker redraws
 _QUICK = {"axes.titley": 1.02}  # a fixed height: searching for a free one takes a third of the time
+# a live presentation (jupyterlab-slideshow) shows cells as they are: text for the back row, and no code above a live figure
+_DECK = """<style>
+.jp-Deck .jp-CodeCell:has(.course-explorer) > .jp-Cell-inputWrapper,
+.jp-Deck .jp-CodeCell:has(.course-quiz) > .jp-Cell-inputWrapper {display: none}
+.jp-Deck .jp-RenderedHTMLCommon, .jp-Deck .jp-Notebook {--jp-content-font-size1: 24px; --jp-code-font-size: 17px}
+</style>"""
 _SLOW = 0.1  # seconds a redraw may take before a slider waits for the mouse to be released
 _WIDE = widgets.Layout(width="95%", max_width="720px")
 
@@ -138,7 +144,9 @@ class Explorer(widgets.VBox):
         self._note = widgets.HTML()
         # widgets.Image has no alt attribute: a hidden text tells a screen reader what the picture shows
         hidden = f'<span style="position:absolute;left:-10000px">{alt}</span>'
-        super().__init__([*self.controls.values(), self._note, self._image, widgets.HTML(hidden)])
+        super().__init__(
+            [*self.controls.values(), self._note, self._image, widgets.HTML(_DECK + hidden)]
+        )
         self.add_class("course-explorer")
         self._frozen = False
         self._places = {}

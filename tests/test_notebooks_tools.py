@@ -1,4 +1,4 @@
-"""course_utils.notebooks: the normal form of a notebook, running it, exporting it."""
+"""course_utils.notebooks: the normal form of a notebook, running it."""
 
 import copy
 
@@ -174,16 +174,6 @@ def test_runs_are_strict_about_quoted_numbers(write):
         cell("from course_utils import quoted\nquoted('4.5 bits', 4.9, within=0.1)", "says")
     )
     assert "in cell says" in notebooks.execute(path).error
-
-
-def test_slides(write, tmp_path):
-    path = write(
-        new_markdown_cell("# T", id="title", metadata={"slideshow": {"slide_type": "slide"}}),
-        cell("1", "one"),
-    )
-    target = notebooks.export_slides(path, tmp_path / "slides")
-    page = target.read_text("utf8")
-    assert target.name == "00_small.html" and "reveal" in page and "<section" in page
 
 
 def test_positions_of_controls():

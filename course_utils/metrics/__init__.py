@@ -1,9 +1,66 @@
-"""Judges of generated samples: the course's feature network and the figures that rest on it.
+"""Judges of generated samples: of images by features of a network, of texts by their tokens, and the arithmetic of asking people.
 
-Lecture 08 writes each metric from scratch and proves it equal to the ones here and to a reference library.
+Lecture 08 writes each metric from scratch and proves it equal to the one here; the tests prove these equal to reference libraries.
+Nothing is imported before it is asked for: ``metrics.bleu`` needs no torch.
 """
 
-from .images import frechet_distance
-from .network import FeatureNet, class_probabilities, features
+import importlib
 
-__all__ = ["FeatureNet", "class_probabilities", "features", "frechet_distance"]
+_HOME = {
+    "network": ["FeatureNet", "class_probabilities", "features"],
+    "images": [
+        "bootstrap_interval",
+        "density_coverage",
+        "frechet_distance",
+        "frechet_extrapolated",
+        "frechet_gaussians",
+        "inception_score",
+        "perceptual_distance",
+        "precision_recall",
+    ],
+    "text": [
+        "bert_score",
+        "bleu",
+        "chrf",
+        "corpus_bleu",
+        "corpus_chrf",
+        "distinct_n",
+        "idf",
+        "perplexity",
+        "rouge_l",
+        "rouge_n",
+        "rouge_s",
+        "self_bleu",
+        "tokenize",
+        "words",
+    ],
+    "forms": ["BlindComparison", "Rating", "read_answers"],
+    "people": [
+        "binomial_sign_test",
+        "bradley_terry",
+        "cohen_kappa",
+        "fleiss_kappa",
+        "judgements_needed",
+        "krippendorff_alpha",
+        "rating_table",
+        "sign_test_power",
+        "win_matrix",
+    ],
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted(_MODULE)  # noqa: PLE0605
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_MODULE, *_HOME})
