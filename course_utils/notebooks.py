@@ -206,7 +206,7 @@ def _explain(nb, index, error):
     return "\n".join(f"    {line}" for line in [f"in cell {name}:", *text.splitlines()[-25:]])
 
 
-def run(path, timeout=120, after=None):
+def run(path, timeout=900, after=None):
     """Run a notebook from top to bottom in a fresh kernel; returns a Run whose ``nb`` holds the new outputs.  Writes nothing.
 
     timeout: seconds for one cell.  after: code to run in the kernel at the end; what it prints is returned as ``Run.after``.
@@ -253,7 +253,7 @@ def run(path, timeout=120, after=None):
     return result
 
 
-def execute(path, timeout=120):
+def execute(path, timeout=900):
     """Run a notebook and save its outputs if every cell went well; returns the Run.
 
     With a budget other than "class" nothing is saved: committed outputs are those of the class.
@@ -272,7 +272,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m course_utils.notebooks")
     parser.add_argument("what", choices=["execute"])
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--timeout", type=float, default=120, help="seconds for one cell")
+    parser.add_argument("--timeout", type=float, default=900, help="seconds for one cell")
     args = parser.parse_args(argv)
     try:
         todo = paths(args.names)
