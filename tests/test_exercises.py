@@ -24,6 +24,8 @@ PROMISED = {
         "top_p_filter",
         "bits_per_char",
     ],
+    "lecture_05": ["raster_mask", "shift_down", "bits_per_dim", "discretized_logistic"],
+    "lecture_06": ["reparameterize", "kl_to_prior", "elbo", "iwae_bound", "active_units"],
     "lecture_03": ["ngram_probability", "receptive_field", "mu_law_encode", "mu_law_decode"],
 }
 

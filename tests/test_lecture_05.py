@@ -1,0 +1,220 @@
+"""Lecture 05: its networks, built by running the notebook's own cells, see the past and nothing else, and the shipped weights give their figure."""
+
+import json
+import math
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_utils import autocast, checkpoints, data
+from course_utils.exercises.lecture_05 import discretized_logistic, raster_mask, shift_down
+
+NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "05_pixelcnn.ipynb"
+
+
+@pytest.fixture(scope="module")
+def lecture():
+    """Names that the cells tagged "model" define, with the reference answers of the exercises that they use."""
+    names = {"torch": torch, "nn": nn, "F": F, "math": math, "np": np}
+    names |= {"Rectangle": None, "COLORS": {}, "discretized_logistic": discretized_logistic}
+    names |= {"raster_mask": raster_mask, "shift_down": shift_down}
+    for cell in nbformat.read(NOTEBOOK, as_version=4).cells:
+        if "model" in cell.metadata.get("tags", []):
+            exec(compile(cell.source, cell.id, "exec"), names)
+    return names
+
+
+def random_weights(net, seed=0):
+    """Positive: no ReLU is off and nothing cancels, which would hide a leak or a missing path."""
+    generator = torch.Generator().manual_seed(seed)
+    net = net.double()
+    with torch.no_grad():
+        for p in net.parameters():
+            fan = p[0].numel() if p.ndim > 1 else 10
+            p.copy_(torch.rand(p.shape, generator=generator, dtype=torch.float64) / fan)
+    return net
+
+
+def jacobian(net, size, y=None):
+    """|d output / d input| of all pixels: (size * size, size * size)."""
+    generator = torch.Generator().manual_seed(1)
+    x = 0.2 + 0.8 * torch.rand(size * size, generator=generator, dtype=torch.float64)
+
+    def flat(x):
+        x = x.view(1, 1, size, size)
+        return (net(x) if y is None else net(x, y)).sum(1).flatten()
+
+    return torch.autograd.functional.jacobian(flat, x).abs()
+
+
+def two_stacks(lecture, size, gated=False, **more):
+    dilations = (1, 2, 4) * 3
+    return random_weights(
+        lecture["PixelCNN"](channels=4, dilations=dilations, gated=gated, size=size, **more)
+    )
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_two_stacks_see_the_whole_past_and_no_future(lecture, gated):
+    """All pixels of a 9x9 image at once."""
+    moved = jacobian(two_stacks(lecture, 9, gated), 9)
+    assert not moved.triu().any()
+    assert moved[torch.ones_like(moved).tril(-1).bool()].ne(0).all()
+
+
+PLACES = [0, 1, 27, 28, 29, 55, 200, 419, 420, 755, 756, 783]
+
+
+def seen_by(net, place):
+    x = (0.2 + 0.8 * torch.rand(1, 1, 28, 28, dtype=torch.float64)).requires_grad_()
+    (gradient,) = torch.autograd.grad(net(x).flatten()[place], x)
+    return gradient[0, 0].ne(0)
+
+
+def test_twelve_blocks_see_every_past_pixel_of_the_real_size(lecture):
+    net = random_weights(lecture["PixelCNN"](channels=2, dilations=(1, 2, 4) * 4))
+    for place in PLACES:
+        seen = seen_by(net, place).flatten()
+        assert seen[:place].all() and not seen[place:].any()
+
+
+def test_the_shipped_architecture_sees_the_whole_past_within_its_reach(lecture):
+    """24 columns to the right, as many or more to the left, 26 rows up: no wedge, no future."""
+    config = checkpoints.recorded("05_pixelcnn").config | {"channels": 2}
+    net = random_weights(lecture["PixelCNN"](**config))
+    side = 3 + sum(config["dilations"])
+    for place in PLACES:
+        (a, b), seen = divmod(place, 28), seen_by(net, place)
+        for i, j in np.ndindex(28, 28):
+            if i < a and b - j > side:
+                continue  # further to the left than the vertical stack looks; the horizontal one may
+            above = 1 <= a - i <= side + 2 and j - b <= side
+            left = i == a and j < b
+            assert bool(seen[i, j]) == (above or left), (place, i, j)
+
+
+def test_future_never_moves_a_prediction(lecture):
+    """By perturbation: change everything from one pixel on, and no earlier prediction moves by one bit."""
+    net = two_stacks(lecture, 28, outputs=3)
+    x = torch.rand(1, 1, 28, 28, dtype=torch.float64)
+    with torch.no_grad():
+        before = net(x).flatten(2)
+        for place in [0, 1, 28, 300, 413, 783]:
+            other = x.clone().flatten()
+            other[place:] = 1 - other[place:]
+            after = net(other.view_as(x)).flatten(2)
+            assert torch.equal(before[:, :, : place + 1], after[:, :, : place + 1])
+            if place < 783:
+                assert (before - after)[:, :, place + 1 :].abs().sum() > 0
+
+
+def test_stacked_masks_have_a_blind_spot_and_no_leak(lecture):
+    size = 10
+    moved = jacobian(random_weights(lecture["StackedMasks"](channels=4, layers=11)), size)
+    assert not moved.triu().any()
+    for a, b in [(5, 4), (8, 3), (9, 0)]:
+        seen = moved[a * size + b].view(size, size) > 0
+        for i, j in np.ndindex(size, size):
+            reachable = (i == a and j < b) or (i < a and j - b <= a - i)  # the wedge stays dark
+            assert bool(seen[i, j]) == reachable, (a, b, i, j)
+
+
+def test_mask_b_in_the_first_layer_leaks(lecture):
+    moved = jacobian(
+        random_weights(lecture["StackedMasks"](channels=4, layers=3, first_kind="B")), 8
+    )
+    assert moved.diagonal().all() and not moved.triu(1).any()
+
+
+def test_probabilities_of_all_small_images_sum_to_one(lecture):
+    net = two_stacks(lecture, 3)
+    x = ((torch.arange(2**9)[:, None] >> torch.arange(9)) & 1).double().view(-1, 1, 3, 3)
+    with torch.no_grad():
+        log_p = -F.binary_cross_entropy_with_logits(net(x), x, reduction="none").sum((1, 2, 3))
+    assert float(log_p.exp().sum()) == pytest.approx(1, abs=1e-10)
+
+
+def test_seen_from_is_the_jacobians_row(lecture):
+    net = lecture["PixelCNN"](channels=4, dilations=(1, 2, 4) * 3)
+    field = lecture["seen_from"](net, (14, 12))
+    assert field.shape == (28, 28)
+    assert field.flatten()[: 14 * 28 + 12].ne(0).all() and not field.flatten()[14 * 28 + 12 :].any()
+
+
+@pytest.mark.parametrize("gated,classes", [(False, 0), (True, 0), (False, 10)])
+def test_cached_sampling_gives_the_naive_pixels(lecture, gated, classes):
+    torch.manual_seed(0)
+    net = lecture["PixelCNN"](channels=8, dilations=(1, 2), gated=gated, classes=classes, size=10)
+    for p in net.parameters():
+        nn.init.normal_(p, std=0.3)
+    y = torch.tensor([3, 7]) if classes else None
+    u = torch.rand(2, 10, 10, generator=torch.Generator().manual_seed(1))
+    naive = lecture["sample_naive"](net, u, y)
+    assert 20 < int(naive.sum()) < 180
+    assert torch.equal(naive, lecture["sample_cached"](net, u, y))
+
+
+def test_completion_keeps_what_is_given(lecture):
+    torch.manual_seed(0)
+    net = lecture["PixelCNN"](channels=8, dilations=(1, 2), size=12)
+    for p in net.parameters():
+        nn.init.normal_(p, std=0.3)
+    u = torch.rand(2, 12, 12, generator=torch.Generator().manual_seed(1))
+    whole = lecture["sample_cached"](net, u)
+    again = lecture["sample_cached"](net, u, given=whole, known_rows=11)
+    assert torch.equal(whole, again)  # the rest of the chain, from the same uniform numbers
+    other = lecture["sample_cached"](net, 1 - u, given=whole, known_rows=11)
+    assert torch.equal(whole[:, :, :11], other[:, :, :11]) and not torch.equal(whole, other)
+
+
+def test_grey_level_distributions_sum_to_one(lecture):
+    generator = torch.Generator().manual_seed(0)
+    levels = torch.arange(256).view(256, 1, 1, 1).expand(256, 1, 4, 4)
+    for name, outputs, scale in (("softmax_log_p", 256, 3), ("mixture_log_p", 15, 3)):
+        out = scale * torch.randn(1, outputs, 4, 4, generator=generator, dtype=torch.float64)
+        p = lecture[name](out.expand(256, -1, -1, -1), levels).exp().sum(0)
+        assert torch.allclose(p, torch.ones_like(p), atol=1e-9)
+
+
+def test_discretised_logistic_is_finite_with_finite_gradients():
+    x = torch.arange(256) / 127.5 - 1
+    for mean in (-5.0, -1.0, 0.0, 1.0, 5.0):
+        for log_scale in (-7.0, -3.0, 3.0):
+            m, s = (
+                torch.tensor(mean, requires_grad=True),
+                torch.tensor(log_scale, requires_grad=True),
+            )
+            log_p = discretized_logistic(x, m, s)
+            log_p.sum().backward()
+            assert log_p.isfinite().all() and m.grad.isfinite() and s.grad.isfinite()
+            assert (log_p <= 1e-6).all()
+
+
+@pytest.mark.slow
+def test_shipped_network_has_its_figure(lecture):
+    """On the first 1,000 test digits the figure recorded for them; the one for all 10,000 agrees within its error."""
+    entry = checkpoints.recorded("05_pixelcnn")
+    net = lecture["PixelCNN"](**entry.config).eval()
+    checkpoints.load("05_pixelcnn", net)
+    known = json.loads((checkpoints.folder() / "05_shipped.json").read_text("utf8"))
+    x = data.mnist("test", binary=True).images[: known["first"]]
+    nats = []
+    with torch.no_grad(), autocast():
+        for part in x.split(250):
+            loss = F.binary_cross_entropy_with_logits(net(part), part, reduction="none")
+            nats.append(loss.sum((1, 2, 3)))
+    nats = torch.cat(nats)
+    assert entry.unit == known["unit"] == "nats/image"
+    assert float(nats.mean()) == pytest.approx(known["first_nats"], abs=0.1)
+    assert abs(known["first_nats"] - entry.value) < 4 * float(nats.std()) / len(nats) ** 0.5
+    assert entry.value == pytest.approx(known["all_nats"], abs=1e-4)
+    assert entry.value <= 81.5
+
+
+def test_shipped_file_is_small():
+    assert (checkpoints.folder() / "05_pixelcnn.safetensors").stat().st_size <= 2_000_000
