@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-LIMITS = {"ms": 150}  # of a redraw, median
+REDRAW = 150  # ms, median
 SMALL = {"seconds": 60, "MB": 1000}  # lectures 00 to 02, which train next to nothing
 LARGE = {"seconds": 300, "MB": 2000}  # the others, on two idle cores
 _TIMED = "import time; start = time.perf_counter(); {}; print(time.perf_counter() - start)"
@@ -152,10 +152,10 @@ def main(names=()):
             print(f"{name:<58} FAILED {entry['error']}")
             continue
         median, worst = 1000 * entry["median"], 1000 * entry["worst"]
-        print(f"{name:<58} {median:9.0f}{_mark(median, LIMITS['ms'])}{worst:7.0f}")
+        print(f"{name:<58} {median:9.0f}{_mark(median, REDRAW)}{worst:7.0f}")
     print(
         f"\n! marks what is over the course's limits: {SMALL['seconds']} s and {SMALL['MB']:,} MB for 00 to 02, "
-        f"{LARGE['seconds']} s and {LARGE['MB']:,} MB for the others, {LIMITS['ms']} ms (median)"
+        f"{LARGE['seconds']} s and {LARGE['MB']:,} MB for the others, {REDRAW} ms (median)"
     )
     if not names:
         print()

@@ -194,7 +194,7 @@ def manifest() -> dict:
 
 def brought() -> dict:
     """What is not part of the repository and comes out of a package's wheel at set-up: name -> entry of the manifest."""
-    return manifest()["texts"] | manifest().get("programs", {})
+    return manifest()["texts"] | manifest()["programs"]
 
 
 def text_dir() -> Path:

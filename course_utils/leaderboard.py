@@ -1,13 +1,12 @@
 """The leaderboard: every trained model of the course in the same units, the student's rows beside the shipped ones."""
 
-import html
 import json
 import math
 import os
 import warnings
 from dataclasses import asdict, dataclass
 
-from . import journal, paths, runtime
+from . import journal, paths, runtime, tables
 from .texts import message
 
 
@@ -56,19 +55,10 @@ class Table(list):
             )
 
     def __repr__(self):
-        lines = [self._HEAD, *self._cells()]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(self._HEAD))]
-        return "\n".join(
-            "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
-            for line in lines
-        )
+        return tables.as_text(self._HEAD, self._cells())
 
     def _repr_html_(self):
-        def line(tag, cells):
-            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
-
-        body = "".join(line("td", cells) for cells in self._cells())
-        return f"<table><thead>{line('th', self._HEAD)}</thead><tbody>{body}</tbody></table>"
+        return tables.as_html(self._HEAD, self._cells())
 
 
 def _number(value):

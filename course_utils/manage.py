@@ -479,12 +479,13 @@ def test_environment():
 
 def _workers():
     """How many files are tested at a time: a core and 4 GB of memory for each, at most four."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    from .runtime import cores
+
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):  # Windows
         memory = 8 * GB
-    return max(1, min(cores or 1, int(memory / (4 * GB)), 4))
+    return max(1, min(cores(), int(memory / (4 * GB)), 4))
 
 
 def _pytest_steps(python, extra):
@@ -605,11 +606,8 @@ def full(args):
     os.environ["COURSE_BUDGET"] = "full"
     os.environ["COURSE_STRICT"] = "0"  # the prose quotes the class budget's figures
     names = args.notebooks or os.environ.get("NB", "").split()
-    python, judge, code = (
-        prepare(),
-        "08_features",
-        0,
-    )  # the judge is the one network that no lecture trains
+    python, code = prepare(), 0
+    judge = "08_features"  # the one network that no lecture trains
     lectures = [name for name in names if name != judge]
     if not names or judge in names:
         code = _run_module(python, "course_utils.metrics.network")

@@ -267,6 +267,18 @@ def execute(path, timeout=900):
 # --- command line -----------------------------------------------------------------------------------------------------
 
 
+def wanted(names):
+    """``paths(names)`` for a command; [] after saying why there are none."""
+    try:
+        found = paths(names)
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return []
+    if not found:
+        print(f"There are no notebooks in {FOLDER}", file=sys.stderr)
+    return found
+
+
 def main(argv=None):
     """``python -m course_utils.notebooks execute [NAME ...]``."""
     parser = argparse.ArgumentParser(prog="python -m course_utils.notebooks")
@@ -274,15 +286,8 @@ def main(argv=None):
     parser.add_argument("names", nargs="*")
     parser.add_argument("--timeout", type=float, default=900, help="seconds for one cell")
     args = parser.parse_args(argv)
-    try:
-        todo = paths(args.names)
-    except FileNotFoundError as error:
-        print(error, file=sys.stderr)
-        return 1
-    if not todo:
-        print(f"There are no notebooks in {FOLDER}", file=sys.stderr)
-        return 1
-    failed = 0
+    todo = wanted(args.names)
+    failed = not todo
     for path in todo:
         result = execute(path, args.timeout)
         failed += bool(result.error)

@@ -2,7 +2,7 @@
 
 import html
 
-from . import journal, paths
+from . import journal, paths, tables
 from .texts import load, message
 
 FILE = "progress.jsonl"
@@ -45,20 +45,10 @@ class Progress(list):
         ]
 
     def __repr__(self):
-        lines = [self._head(), *self._rows()]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-        text = [
-            "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip()
-            for line in lines
-        ]
-        return "\n".join([*text, "", self._where()])
+        return f"{tables.as_text(self._head(), self._rows())}\n\n{self._where()}"
 
     def _repr_html_(self):
-        def line(tag, cells):
-            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
-
-        body = "".join(line("td", cells) for cells in self._rows())
-        table = f"<table><thead>{line('th', self._head())}</thead><tbody>{body}</tbody></table>"
+        table = tables.as_html(self._head(), self._rows())
         return f"{table}<p>{html.escape(self._where())}</p>"
 
     def _where(self):

@@ -325,7 +325,6 @@ def test_engine_accepts_pairs_lists_and_arrays_alike():
         lambda x: (x.mean(), x.var()),
         cases=lambda: [(torch.tensor([1.0, 2.0, 4.0]),), (torch.tensor([0.0, 5.0]),)],
         mistakes={},
-        returns="pair",
     )
     texts = {"right": "ok", "mistakes": {}}
     for answer in [

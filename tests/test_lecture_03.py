@@ -1,30 +1,22 @@
 """Lecture 03: its models, built by running the notebook's own cells, are what the text says, and the shipped weights give their figures."""
 
 import math
-from pathlib import Path
 
-import nbformat
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from lectures import models
 from torch import nn
 
 from course_utils import checkpoints, data
 from course_utils.exercises.lecture_03 import mu_law_decode, mu_law_encode, receptive_field
 
-NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "03_autoregression.ipynb"
-
 
 @pytest.fixture(scope="module")
 def lecture():
     """Names that the cells tagged "model" define."""
-    import numpy as np
-
-    names = {"torch": torch, "nn": nn, "F": F, "math": math, "np": np}
-    for cell in nbformat.read(NOTEBOOK, as_version=4).cells:
-        if "model" in cell.metadata.get("tags", []):
-            exec(compile(cell.source, cell.id, "exec"), names)
-    return names
+    return models("03_autoregression", torch=torch, nn=nn, F=F, math=math, np=np)
 
 
 def random_weights(net, seed=0):

@@ -2,12 +2,11 @@
 
 import json
 import math
-from pathlib import Path
 
-import nbformat
 import pytest
 import torch
 import torch.nn.functional as F
+from lectures import models
 from torch import nn
 
 from course_utils import checkpoints, data
@@ -19,17 +18,11 @@ from course_utils.exercises.lecture_06 import (
     reparameterize,
 )
 
-NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "06_vae.ipynb"
-
 
 @pytest.fixture(scope="module")
 def lecture():
     """Names that the cells tagged "model" define."""
-    names = {"torch": torch, "nn": nn, "F": F, "math": math}
-    for cell in nbformat.read(NOTEBOOK, as_version=4).cells:
-        if "model" in cell.metadata.get("tags", []) and cell.id != "preamble":
-            exec(compile(cell.source, cell.id, "exec"), names)
-    return names
+    return models("06_vae", torch=torch, nn=nn, F=F, math=math)
 
 
 @pytest.fixture(scope="module")

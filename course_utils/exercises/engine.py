@@ -33,7 +33,7 @@ class Exercise:
     mistakes: key -> wrong function; the texts for the keys are in the TOML file beside.  Each must differ from the reference and from
     the other mistakes on at least one case.
     accept: functions that are right too, where "right" leaves a choice.  alternatives: right answers in other styles, for the tests.
-    returns: "scalar", "pair", "tensor" or "tuple".  tolerance: relative and absolute.
+    tolerance: relative and absolute.
     diagnose: for mistakes with many faces: ``diagnose(values, reference)``, two lists of float64 arrays, one entry a case, returns
     the key of a mistake or None.
     differentiable: the lecture needs gradients through the answer, so it must compute with torch throughout.
@@ -45,7 +45,6 @@ class Exercise:
     mistakes: dict[str, Callable]
     accept: Sequence[Callable] = ()
     alternatives: Sequence[Callable] = ()
-    returns: str = "scalar"
     tolerance: float = 1e-4
     diagnose: Callable | None = None
     differentiable: bool = False

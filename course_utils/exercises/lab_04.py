@@ -146,7 +146,6 @@ EXERCISES = [
         "token_ends",
         token_ends,
         cases=_texts,
-        returns="tensor",
         mistakes={
             "starts": lambda text: [found.start() for found in re.finditer(PATTERN, text)],
             "words_only": _ends(r"[A-Za-z']+"),
@@ -163,7 +162,6 @@ EXERCISES = [
         "coverage",
         coverage,
         cases=_counts,
-        returns="scalar",
         mistakes={
             "not_sorted": lambda counts, size: counts[:size].sum() / counts.sum(),
             "kinds": lambda counts, size: size / len(counts),
@@ -180,7 +178,6 @@ EXERCISES = [
         "encode_tokens",
         encode_tokens,
         cases=_sentences,
-        returns="tensor",
         mistakes={
             "dropped": lambda tokens, index, unknown: [index[t] for t in tokens if t in index],
             "zero": lambda tokens, index, unknown: [index.get(t, 0) for t in tokens],
@@ -202,7 +199,6 @@ EXERCISES = [
         "to_streams",
         to_streams,
         cases=_ids,
-        returns="tensor",
         mistakes={
             "interleaved": lambda ids, rows: ids[: len(ids) // rows * rows].reshape(-1, rows).T,
             "transposed": lambda ids, rows: to_streams(ids, rows).T,
@@ -216,7 +212,6 @@ EXERCISES = [
         "total_bits_per_char",
         total_bits_per_char,
         cases=_costs,
-        returns="scalar",
         mistakes={
             "unknown_for_free": lambda token_nats, spelling_nats, chars: (
                 token_nats.sum() / math.log(2) / chars

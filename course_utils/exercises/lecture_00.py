@@ -290,7 +290,6 @@ EXERCISES = [
             "axis": _ink_per_pixel,
         },
         alternatives=[_ink_share_loop, _ink_share_numpy],
-        returns="tensor",
     ),
     Exercise(
         "image_log_likelihood",
@@ -307,7 +306,6 @@ EXERCISES = [
             "per_pixel": _ll_per_pixel,
         },
         alternatives=[_ll_formula, _ll_loop, _ll_numpy, _ll_distribution],
-        returns="scalar",
     ),
     Exercise(
         "class_posterior",
@@ -324,7 +322,6 @@ EXERCISES = [
             "logs_divided": _posterior_logs_divided,
         },
         alternatives=[_posterior_logsumexp, _posterior_loop, _posterior_numpy],
-        returns="tensor",
     ),
     Exercise(
         "sample_pixels",
@@ -338,7 +335,6 @@ EXERCISES = [
             "product": _sample_product,
         },
         alternatives=[_sample_bool, _sample_numpy, _sample_loop],
-        returns="tensor",
     ),
     Exercise(
         "log10_number_of_images",
@@ -354,6 +350,5 @@ EXERCISES = [
             "binary": _count_binary,
         },
         alternatives=[_count_exact, _count_loop, _count_torch],
-        returns="scalar",
     ),
 ]

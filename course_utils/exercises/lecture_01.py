@@ -424,7 +424,6 @@ EXERCISES = [
             _likelihood_torch,
             _likelihood_numpy,
         ],
-        returns="scalar",
     ),
     Exercise(
         "gaussian_mle",
@@ -441,7 +440,6 @@ EXERCISES = [
             "median": _gaussian_median,
         },
         alternatives=[_gaussian_moments, _gaussian_loop, _gaussian_numpy, _gaussian_torch],
-        returns="pair",
     ),
     Exercise(
         "mixture_log_prob",
@@ -460,7 +458,6 @@ EXERCISES = [
             "total": _mixture_total,
         },
         alternatives=[_mixture_distributions, _mixture_loop],
-        returns="tensor",
     ),
     Exercise(
         "monte_carlo",
@@ -478,7 +475,6 @@ EXERCISES = [
         },
         accept=[_monte_carlo_ddof0],
         alternatives=[_monte_carlo_loop, _monte_carlo_numpy, _monte_carlo_torch],
-        returns="pair",
     ),
     Exercise(
         "importance_estimate",
@@ -495,6 +491,5 @@ EXERCISES = [
             "sum": _importance_sum,
         },
         alternatives=[_importance_loop, _importance_numpy],
-        returns="scalar",
     ),
 ]

@@ -419,7 +419,6 @@ EXERCISES = [
             "not_rounded": _encode_not_rounded,
         },
         alternatives=[_encode_numpy, _encode_log2, _encode_float],
-        returns="tensor",
         tolerance=1e-6,
     ),
     Exercise(
@@ -437,7 +436,6 @@ EXERCISES = [
             "levels": _decode_levels,
         },
         alternatives=[_decode_expm1, _decode_numpy],
-        returns="tensor",
         tolerance=1e-4,
     ),
 ]

@@ -253,7 +253,6 @@ EXERCISES = [
         "rnn_step",
         rnn_step,
         cases=_steps,
-        returns="tensor",
         mistakes={
             "no_tanh": lambda x, h, W_xh, W_hh, b: W_hh @ h + W_xh @ x + b,
             "transposed": lambda x, h, W_xh, W_hh, b: torch.tanh(W_hh.T @ h + W_xh @ x + b),
@@ -273,7 +272,6 @@ EXERCISES = [
         "temperature_softmax",
         temperature_softmax,
         cases=_temperatures,
-        returns="tensor",
         mistakes={
             "multiplies": lambda logits, temperature: torch.softmax(logits * temperature, 0),
             "power": lambda logits, temperature: torch.softmax(logits, 0) ** temperature,
@@ -301,7 +299,6 @@ EXERCISES = [
         "top_k_filter",
         top_k_filter,
         cases=_top_ks,
-        returns="tensor",
         mistakes={
             "zero": lambda logits, k: torch.where(
                 torch.isinf(top_k_filter(logits, k)), torch.zeros_like(logits), logits
@@ -324,7 +321,6 @@ EXERCISES = [
         "top_p_filter",
         top_p_filter,
         cases=_top_ps,
-        returns="tensor",
         mistakes={
             "before_sorting": _top_p_vocabulary_order,
             "one_too_few": lambda logits, p: _keep(
@@ -347,7 +343,6 @@ EXERCISES = [
         "bits_per_char",
         bits_per_char,
         cases=_bits,
-        returns="scalar",
         mistakes={
             "no_ln2": lambda nats_per_token, tokens, chars: nats_per_token * tokens / chars,
             "multiplied_by_ln2": lambda nats_per_token, tokens, chars: (

@@ -334,7 +334,6 @@ EXERCISES = [
             "triangle": _mask_triangle,
         },
         alternatives=[_mask_numpy, _mask_loop],
-        returns="tensor",
     ),
     Exercise(
         "shift_down",
@@ -350,7 +349,6 @@ EXERCISES = [
             "channels": _shift_channels,
         },
         alternatives=[_shift_cat, _shift_assign],
-        returns="tensor",
         differentiable=True,
     ),
     Exercise(
@@ -367,7 +365,6 @@ EXERCISES = [
             "sign": _bits_sign,
         },
         alternatives=[_bits_numpy],
-        returns="scalar",
     ),
     Exercise(
         "discretized_logistic",
@@ -390,7 +387,6 @@ EXERCISES = [
             "normal": _logistic_normal,
         },
         alternatives=[_logistic_plain, _logistic_clamped],
-        returns="tensor",
         differentiable=True,
     ),
 ]

@@ -404,7 +404,6 @@ EXERCISES = [
             "half_outside": _reparameterize_halved,
         },
         alternatives=[_reparameterize_sqrt],
-        returns="tensor",
         differentiable=True,
     ),
     Exercise(
@@ -426,7 +425,6 @@ EXERCISES = [
             "reverse": _kl_reverse,
         },
         alternatives=[_kl_library, _kl_doersch],
-        returns="tensor",
         differentiable=True,
     ),
     Exercise(
@@ -453,7 +451,6 @@ EXERCISES = [
             "epsilon": _elbo_epsilon,
         },
         alternatives=[_elbo_library, _elbo_logsigmoid, _elbo_softplus],
-        returns="tensor",
         tolerance=1e-4,
         differentiable=True,
     ),
@@ -473,7 +470,6 @@ EXERCISES = [
             "batch_mean": _iwae_batch_mean,
         },
         alternatives=[_iwae_by_hand, _iwae_numpy],
-        returns="tensor",
         tolerance=1e-5,
     ),
     Exercise(

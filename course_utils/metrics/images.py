@@ -269,7 +269,7 @@ def perceptual_distance(a, b):
     if single:
         a, b = a.reshape(1, 1, *a.shape[-2:]), b.reshape(1, 1, *b.shape[-2:])
     distances = [
-        (network._in_chunks(_look, x) - network._in_chunks(_look, y)).square().sum(1)
+        (network.in_chunks(_look, x) - network.in_chunks(_look, y)).square().sum(1)
         for x, y in zip(a.split(_CHUNK // 2), b.split(_CHUNK // 2))
     ]
     return float(distances[0]) if single else torch.cat(distances)

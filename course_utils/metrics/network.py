@@ -44,16 +44,17 @@ def features(images):
 
     Raises ValueError for another shape or values outside of 0..1, CheckpointError if the network's file is missing or damaged.
     """
-    return _in_chunks(lambda net, x: net.features(x), images)
+    return in_chunks(lambda net, x: net.features(x), images)
 
 
 def class_probabilities(images):
     """p(digit | image) by the network: images as for ``features`` -> float32 (n, 10), rows sum to 1."""
-    return _in_chunks(lambda net, x: net(x).softmax(-1), images)
+    return in_chunks(lambda net, x: net(x).softmax(-1), images)
 
 
 @torch.no_grad()
-def _in_chunks(function, images):
+def in_chunks(function, images):
+    """``function(network, x)`` of all images, a thousand at a time: images as for ``features`` -> its results, one after the other."""
     images = torch.as_tensor(images)
     if images.dim() == 3:
         images = images[:, None]

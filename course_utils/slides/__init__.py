@@ -440,15 +440,8 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m course_utils.slides")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args(argv)
-    try:
-        todo = notebooks.paths(args.names)
-    except FileNotFoundError as error:
-        print(error, file=sys.stderr)
-        return 1
-    if not todo:
-        print(f"There are no notebooks in {notebooks.FOLDER}", file=sys.stderr)
-        return 1
-    failed = 0
+    todo = notebooks.wanted(args.names)
+    failed = not todo
     for path in todo:
         try:
             print(os.path.relpath(export_slides(path), notebooks.ROOT), flush=True)
