@@ -5,6 +5,7 @@ pictures, without timings, widget state and other traces of one run.
 """
 
 import argparse
+import ast
 import copy
 import os
 import re
@@ -49,6 +50,26 @@ def paths(names=()):
             )
         found += fits
     return found
+
+
+def model_cells(name):
+    """What a lecture's cells tagged "model" define, as a dict: the classes and samplers that students read, for tests and for drawing
+    samples.  They see the imports of the lecture's preamble and, for its exercises, the references.
+
+    Raises FileNotFoundError for an unknown name.
+    """
+    from .exercises import all_exercises
+
+    (path,) = paths([name])
+    known = {key: exercise.reference for key, (exercise, _) in all_exercises().items()}
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.id == "preamble":
+            tree = ast.parse(cell.source)
+            tree.body = [n for n in tree.body if isinstance(n, (ast.Import, ast.ImportFrom))]
+            exec(compile(tree, "preamble", "exec"), known)
+        elif "model" in cell.metadata.get("tags", []):
+            exec(compile(cell.source, cell.id, "exec"), known)
+    return known
 
 
 # --- normal form ------------------------------------------------------------------------------------------------------

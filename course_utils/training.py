@@ -1,4 +1,4 @@
-"""fit(): the one training loop of the course, with a live curve, validation, and nothing lost on an interrupt."""
+"""fit(): the training loop of the course, with a live curve, validation, and nothing lost on an interrupt; countdown(): for a lecture's own."""
 
 import copy
 import itertools
@@ -168,6 +168,66 @@ def fit(
     )
     curve.finish(history)
     return history
+
+
+def countdown(steps, title="Training"):
+    """Step numbers 1..steps for a loop that a lecture writes itself; shows how far it is and what time is left.
+
+    The stop button ends the loop early, between two steps or within one: what the loop has changed so far stays, the line says at which
+    step it stopped, and the notebook goes on.  Wrap the loop's body in no ``try`` of your own.
+
+    steps: number of updates.  Usage: ``with countdown(500, "GAN") as steps: for step in steps: ...``
+    """
+    return _Countdown(steps, title)
+
+
+class _Countdown:
+    """Context that swallows the interrupt of a training, and the iterator inside it."""
+
+    def __init__(self, steps, title):
+        if steps < 1:
+            raise ValueError(f"countdown needs steps >= 1; got {steps}")
+        self.steps, self.title, self.done = steps, title, 0
+        self.interrupted = False
+        self.seconds = self.cpu_seconds = 0.0
+        shell = get_ipython()
+        self._live = shell is not None and getattr(shell, "kernel", None) is not None
+        self._handle = None
+
+    def __enter__(self):
+        self._start, self._cpu_start = time.perf_counter(), time.process_time()
+        return self
+
+    def __iter__(self):
+        drawn = self._start
+        for step in range(1, self.steps + 1):
+            yield step
+            self.done = step
+            now = time.perf_counter()
+            if now - drawn > _REDRAW:
+                left = (now - self._start) / step * (self.steps - step)
+                self._say(message("fit.progress", step=step, steps=self.steps, left=f"{left:.0f}"))
+                drawn = now
+
+    def __exit__(self, kind, error, trace):
+        self.seconds = time.perf_counter() - self._start
+        self.cpu_seconds = time.process_time() - self._cpu_start
+        self.interrupted = kind is KeyboardInterrupt
+        if self.interrupted:
+            self._say(message("fit.interrupted", step=self.done, steps=self.steps))
+        elif kind is None:
+            self._say(message("fit.done", steps=self.done, seconds=f"{self.seconds:.1f}"))
+        return self.interrupted
+
+    def _say(self, status):
+        text = f"{self.title}: {status}"
+        if not self._live:
+            if self.interrupted:
+                print(text)
+        elif self._handle is None:
+            self._handle = display({"text/plain": text}, raw=True, display_id=True)
+        else:
+            self._handle.update({"text/plain": text}, raw=True)
 
 
 def _endless(batches):

@@ -26,6 +26,23 @@ PROMISED = {
     ],
     "lecture_05": ["raster_mask", "shift_down", "bits_per_dim", "discretized_logistic"],
     "lecture_06": ["reparameterize", "kl_to_prior", "elbo", "iwae_bound", "active_units"],
+    "lecture_07": [
+        "optimal_discriminator",
+        "discriminator_loss",
+        "generator_loss",
+        "gradient_penalty",
+        "cycle_loss",
+    ],
+    "lecture_08": [
+        "frechet_distance",
+        "inception_score",
+        "bleu",
+        "rouge_n",
+        "rouge_l",
+        "rouge_s",
+        "perplexity",
+        "binomial_sign_test",
+    ],
     "lecture_03": ["ngram_probability", "receptive_field", "mu_law_encode", "mu_law_decode"],
 }
 

@@ -2,21 +2,19 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from lectures import models
-from torch import nn
 
 from course_utils import checkpoints, data
 from course_utils.exercises.lecture_03 import mu_law_decode, mu_law_encode, receptive_field
+from course_utils.notebooks import model_cells
 
 
 @pytest.fixture(scope="module")
 def lecture():
     """Names that the cells tagged "model" define."""
-    return models("03_autoregression", torch=torch, nn=nn, F=F, math=math, np=np)
+    return model_cells("03_autoregression")
 
 
 def random_weights(net, seed=0):

@@ -1,25 +1,22 @@
 """Lecture 05: its networks, built by running the notebook's own cells, see the past and nothing else, and the shipped weights give their figure."""
 
 import json
-import math
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from lectures import models
 from torch import nn
 
 from course_utils import autocast, checkpoints, data
-from course_utils.exercises.lecture_05 import discretized_logistic, raster_mask, shift_down
+from course_utils.exercises.lecture_05 import discretized_logistic
+from course_utils.notebooks import model_cells
 
 
 @pytest.fixture(scope="module")
 def lecture():
-    """Names that the cells tagged "model" define, with the reference answers of the exercises that they use."""
-    answers = {"discretized_logistic": discretized_logistic, "raster_mask": raster_mask, "shift_down": shift_down}  # fmt: skip
-    others = {"torch": torch, "nn": nn, "F": F, "math": math, "np": np, "Rectangle": None, "COLORS": {}}  # fmt: skip
-    return models("05_pixelcnn", **others, **answers)
+    """Names that the cells tagged "model" define."""
+    return model_cells("05_pixelcnn")
 
 
 def random_weights(net, seed=0):

@@ -6,8 +6,6 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from lectures import models
-from torch import nn
 
 from course_utils import checkpoints, data
 from course_utils.exercises.lecture_06 import (
@@ -17,12 +15,13 @@ from course_utils.exercises.lecture_06 import (
     kl_to_prior,
     reparameterize,
 )
+from course_utils.notebooks import model_cells
 
 
 @pytest.fixture(scope="module")
 def lecture():
     """Names that the cells tagged "model" define."""
-    return models("06_vae", torch=torch, nn=nn, F=F, math=math)
+    return model_cells("06_vae")
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ class Exercise:
     name: of the function to write.  reference: the solution that students may read.
     cases: no arguments -> list of argument tuples; fresh objects at every call.
     mistakes: key -> wrong function; the texts for the keys are in the TOML file beside.  Each must differ from the reference and from
-    the other mistakes on at least one case.
+    the other mistakes on at least one case, or, if ``differentiable``, in the gradients that pass through it on the first case.
     accept: functions that are right too, where "right" leaves a choice.  alternatives: right answers in other styles, for the tests.
     tolerance: relative and absolute.
     diagnose: for mistakes with many faces: ``diagnose(values, reference)``, two lists of float64 arrays, one entry a case, returns
@@ -383,7 +383,7 @@ def _judge(exercise, function, texts, seconds):
         for known in right:
             if all(_same(v, k, exercise.tolerance) for v, k in zip(run.values, known, strict=True)):
                 problem = _too_coarse(run) or (
-                    exercise.differentiable and _no_gradient(exercise, function)
+                    exercise.differentiable and _gradient_problem(exercise, function, texts)
                 )
                 return problem or Verdict("right", texts["right"], numpy_only=numpy_only)
         keys, complete = _recognise(run.values, right[0], mistakes, exercise.tolerance)
@@ -414,19 +414,38 @@ def _too_coarse(run):
     return None
 
 
-def _no_gradient(exercise, function):
-    """The verdict on an answer that gradients can't pass, or None."""
+def _gradients(exercise, function):
+    """Gradients that pass back through the answer on the first case: by the weights of the networks among its arguments, or by its
+    tensors where there is no network; a list of arrays, None for one that gets nothing.  None if nothing gets any."""
     args = [
         a.clone().requires_grad_() if isinstance(a, torch.Tensor) and a.is_floating_point() else a
         for a in exercise.cases()[0]
     ]
+    networks = [p for a in args if isinstance(a, torch.nn.Module) for p in a.parameters()]
+    leaves = networks or [a for a in args if isinstance(a, torch.Tensor) and a.requires_grad]
     try:
         result = function(*args)
-        if isinstance(result, torch.Tensor) and result.requires_grad:
-            return None
-    except (RuntimeError, TypeError):  # numpy refuses tensors that need gradients
-        pass
-    return Verdict("wrong", message("check.no_gradient"))
+        found = torch.autograd.grad(result.sum(), leaves, allow_unused=True)
+    except (RuntimeError, TypeError, AttributeError):  # numpy refuses tensors that need gradients
+        return None
+    return [None if g is None else g.double().numpy() for g in found]
+
+
+def _gradient_problem(exercise, function, texts):
+    """The verdict on an answer with the right values through which gradients pass wrongly, or None; named if a mistake does the same."""
+    own = _gradients(exercise, function)
+    right, mistakes = _known(exercise)
+    for key, values in mistakes.items():
+        silent = all(map(functools.partial(_same, tolerance=exercise.tolerance), values, right[0]))
+        if silent and _same_gradients(own, _gradients(exercise, exercise.mistakes[key])):
+            return Verdict("wrong", texts["mistakes"][key], key)
+    return Verdict("wrong", message("check.no_gradient")) if own is None else None
+
+
+def _same_gradients(a, b):
+    return a is b or (
+        None not in (a, b) and all(_same(x, y, 1e-3) for x, y in zip(a, b, strict=True))
+    )
 
 
 def _recognise(values, reference, mistakes, tolerance):
