@@ -18,6 +18,7 @@ _HOME = {
         "perceptual_distance",
         "precision_recall",
     ],
+    "inception": ["Inception"],
     "text": [
         "bert_score",
         "bleu",
