@@ -77,7 +77,8 @@ def submit(task, model, value, *, unit, **facts):
     """Record a result and return its Row; a result for the same task, model, budget and seed replaces the earlier one.
 
     task: what is measured on which data, such as "binarised MNIST, test".  value: a finite number in ``unit``.
-    facts: stderr, seconds, cpu_seconds, parameters, seed, lecture, higher_is_better; budget is filled in.
+    facts: stderr, seconds, cpu_seconds, parameters, seed, lecture, higher_is_better; budget, the present one unless it is given ("full" for
+    a shipped checkpoint).
     Kept in the folder of the student's own results; with COURSE_RECORD=1 (maintainers) in the shipped data/leaderboard.json.
     Raises ValueError for a value that is not finite.  A file of the student's that can't be written gives a warning, never an error.
     """
@@ -90,9 +91,8 @@ def submit(task, model, value, *, unit, **facts):
         model,
         value,
         unit,
-        budget=runtime.budget(),
         source="course" if record else "yours",
-        **facts,
+        **{"budget": runtime.budget()} | facts,
     )
     if record:
         path = _shipped()
