@@ -21,6 +21,7 @@ _HOME = {
     "inception": ["Inception"],
     "text": [
         "bert_score",
+        "bert_scores",
         "bleu",
         "chrf",
         "corpus_bleu",

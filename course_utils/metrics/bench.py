@@ -12,7 +12,7 @@ import warnings
 
 import torch
 
-from . import images, text
+from . import images, masked_lm, text
 
 IMAGES, FEATURES, PAIRS = 10_000, 128, 1000
 
@@ -106,6 +106,26 @@ def text_cases():
         cases["rouge_n, n = 1"] = ours(text.rouge_n, 1), "rouge-score", theirs("rouge1")
         cases["rouge_n, n = 2"] = ours(text.rouge_n, 2), "rouge-score", theirs("rouge2")
         cases["rouge_l"] = ours(text.rouge_l), "rouge-score", theirs("rougeL")
+    with contextlib.suppress(ImportError):
+        from torchmetrics.functional.text.bert import _get_precision_recall_f1
+
+        vectors = masked_lm.embed(candidates + references)
+
+        def matching(batch=64):
+            """torchmetrics' part of it: vectors of equal length, padded with zeros, and the products."""
+            unit = [torch.nn.functional.normalize(v, dim=1) for v in vectors]
+            for i in range(0, PAIRS, batch):
+                sides = [unit[i : min(i + batch, PAIRS)], unit[PAIRS + i : PAIRS + i + batch]]
+                padded = [torch.nn.utils.rnn.pad_sequence(s, batch_first=True) for s in sides]
+                weights = [(p.norm(dim=2) > 0).float() for p in padded]
+                weights = [w / w.sum(1, keepdim=True) for w in weights]
+                _get_precision_recall_f1(*(p[:, None] for p in padded), *weights)
+
+        cases["bert_score"] = (
+            lambda: [text.bert_score(c, r) for c, r in zip(vectors[:PAIRS], vectors[PAIRS:])],
+            "torchmetrics, both without the network",
+            matching,
+        )
     return cases
 
 
@@ -124,7 +144,7 @@ def compare(ours, theirs, seconds=3.0, least=1, most=25):
 def main():
     """Print medians and ratios; returns {name: ours / reference}."""
     torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", message=".*InceptionScore.*")
+    warnings.filterwarnings("ignore", message=".*InceptionScore.*|.*degrees of freedom.*")
     print(
         f"{IMAGES:,} images of {FEATURES} features; {PAIRS:,} pairs of sentences; medians, one thread"
     )

@@ -437,33 +437,65 @@ class _Idf(dict):
 
 
 def bert_score(candidate, reference, candidate_weights=None, reference_weights=None):
-    """BERTScore's matching: each token takes the most similar token of the other text, by cosine.  Zhang et al. 2020, section 3.
+    """BERTScore: each token takes the most similar token of the other text, by cosine.  Zhang et al. 2020, section 3.
 
-    candidate, reference: embeddings of the tokens, (m, d) and (n, d), by any model -> Score(precision, recall, f), each -1..1, in practice
-    0..1.  Several candidate tokens may take the same reference token.
+    candidate, reference: two texts (strings), whose words the course's masked language model embeds in their context (see ``masked_lm``
+    for what it can't judge), or embeddings of the tokens by any model, (m, d) and (n, d) -> Score(precision, recall, f), each -1..1, in
+    practice 0..1.  Several candidate tokens may take the same reference token.
     candidate_weights, reference_weights: (m,) and (n,), >= 0, such as ``idf`` of the tokens; default: all alike.
-    No baseline is subtracted.  Raises ValueError for other shapes, NaN, empty texts, zero vectors, or weights that sum to 0.
+    No baseline is subtracted; ``bert_scores`` judges many pairs, with ``idf`` and baseline.
+    Raises ValueError for other shapes, NaN, empty texts, zero vectors, or weights that sum to 0; CheckpointError without the model's files.
     """
+    if isinstance(candidate, str) and isinstance(reference, str):
+        from .masked_lm import embed
+
+        candidate, reference = embed([candidate, reference])
     a, b = _array(candidate), _array(reference)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not a.size or not b.size:
         raise ValueError(
             f"embeddings must be (m, d) and (n, d) with at least one token each; these are {a.shape} and {b.shape}"
         )
-    lengths = [np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b)]
-    if not all(np.isfinite(x).all() and x.min() > 0 for x in lengths):
+    unit = np.concatenate([a, b])
+    lengths = np.sqrt(np.einsum("td,td->t", unit, unit))
+    if not 0 < lengths.min() <= lengths.max() < math.inf:  # NaN compares to nothing
         raise ValueError(
             "embeddings must be finite and none of them zero: a zero vector has no direction"
         )
-    similar = (a / lengths[0]) @ (b / lengths[1]).T  # (m, n)
+    unit /= lengths[:, None]
+    similar = unit[: len(a)] @ unit[len(a) :].T  # (m, n)
     precision = _weighted(similar.max(1), candidate_weights, "candidate_weights")
     recall = _weighted(similar.max(0), reference_weights, "reference_weights")
     both = precision + recall
     return Score(precision, recall, 2 * precision * recall / both if both > 0 else 0.0)
 
 
+def bert_scores(candidates, references, idf=None, rescale=False):
+    """BERTScore of many pairs of texts by the course's masked language model: two lists of strings -> list of Score.
+
+    idf: weights of words by how rare they are, ``metrics.idf(texts)`` of all references, say; default: all alike.
+    rescale: subtract what unrelated lines of Shakespeare score, b (``masked_lm.baseline()``), and divide by 1 - b, so that 0 means
+    unrelated and 1 the same; it goes below 0.  Zhang et al. 2020, section 5.3.
+    Raises ValueError and CheckpointError as ``bert_score``, and ValueError for lists of different lengths.
+    """
+    from .masked_lm import baseline, embed
+
+    pairs = list(_paired(candidates, references))
+    if not all(isinstance(c, str) and len(r) == 1 and isinstance(r[0], str) for c, r in pairs):
+        raise ValueError("bert_scores judges strings, and each has one reference")
+    n = len(pairs)
+    tokens = [words(c) for c, _ in pairs] + [words(r) for _, (r,) in pairs]
+    vectors = embed(tokens)
+    weights = [None if idf is None else [idf[t] for t in text] for text in tokens]
+    scores = [bert_score(vectors[i], vectors[n + i], weights[i], weights[n + i]) for i in range(n)]
+    if rescale:
+        b = baseline()
+        scores = [Score(*((value - b) / (1 - b) for value in score)) for score in scores]
+    return scores
+
+
 def _weighted(values, weights, name):
     if weights is None:
-        return float(values.mean())
+        return float(values.sum()) / len(values)
     if isinstance(weights, Mapping):
         raise ValueError(f"{name} must be one number a token: [weights[t] for t in tokens]")
     weights = _array(weights)
@@ -477,5 +509,5 @@ def _weighted(values, weights, name):
 def _array(x):
     """Numbers of a tensor, an array or lists, as float64."""
     if hasattr(x, "detach"):
-        x = x.detach().cpu().double().numpy()
+        x = x.double().numpy(force=True)
     return np.asarray(x, dtype=np.float64)
