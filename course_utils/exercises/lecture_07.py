@@ -100,6 +100,18 @@ def _d_unstable(real_logits, fake_logits):
     return -real.log().mean() - (1 - fake).log().mean()
 
 
+def _d_cut(real_logits, fake_logits):
+    real, fake = real_logits.sigmoid(), fake_logits.sigmoid()
+    return F.binary_cross_entropy(real, torch.ones_like(real)) + F.binary_cross_entropy(
+        fake, torch.zeros_like(fake)
+    )
+
+
+def _d_epsilon(real_logits, fake_logits):
+    real, fake = real_logits.sigmoid(), fake_logits.sigmoid()
+    return -(real + 1e-8).log().mean() - (1 - fake + 1e-8).log().mean()
+
+
 def _d_probabilities(real_logits, fake_logits):
     return -real_logits.log().mean() - (1 - fake_logits).log().mean()
 
@@ -178,6 +190,14 @@ def _g_critic(fake_logits):
 
 def _g_unstable(fake_logits):
     return -fake_logits.sigmoid().log().mean()
+
+
+def _g_cut(fake_logits):
+    return F.binary_cross_entropy(fake_logits.sigmoid(), torch.ones_like(fake_logits))
+
+
+def _g_epsilon(fake_logits):
+    return -(fake_logits.sigmoid() + 1e-8).log().mean()
 
 
 def _g_probability(fake_logits):
@@ -269,6 +289,11 @@ def _gp_whole_batch(critic, real, fake, eps):
     return (_slopes(critic, _between(real, fake, eps)).norm() - 1) ** 2
 
 
+def _gp_not_flattened(critic, real, fake, eps):
+    slopes = _slopes(critic, _between(real, fake, eps)).reshape(real.shape)
+    return ((slopes.norm(dim=1) - 1) ** 2).mean()
+
+
 def _gp_mean_first(critic, real, fake, eps):
     return (_slopes(critic, _between(real, fake, eps)).norm(dim=1).mean() - 1) ** 2
 
@@ -350,6 +375,10 @@ def _cycle_one_way(x, y, to_y, to_x):
     return (to_y(x) - x).abs().mean() + (to_x(y) - y).abs().mean()
 
 
+def _cycle_paired(x, y, to_y, to_x):
+    return (to_y(x) - y).abs().mean() + (to_x(y) - x).abs().mean()
+
+
 def _cycle_sum(x, y, to_y, to_x):
     return (to_x(to_y(x)) - x).abs().sum() + (to_y(to_x(y)) - y).abs().sum()
 
@@ -404,6 +433,8 @@ EXERCISES = [
             "joined": _d_joined,
             "summed": _d_summed,
             "unstable": _d_unstable,
+            "cut": _d_cut,
+            "epsilon": _d_epsilon,
             "probabilities": _d_probabilities,
             "twice": _d_twice,
             "critic": _d_critic,
@@ -426,6 +457,8 @@ EXERCISES = [
             "not_averaged": _g_not_averaged,
             "critic": _g_critic,
             "unstable": _g_unstable,
+            "cut": _g_cut,
+            "epsilon": _g_epsilon,
             "probability": _g_probability,
             "log_mean": _g_log_mean,
             "twice": _g_twice,
@@ -447,6 +480,7 @@ EXERCISES = [
             "squared_norm": _gp_squared_norm,
             "not_squared": _gp_not_squared,
             "whole_batch": _gp_whole_batch,
+            "not_flattened": _gp_not_flattened,
             "mean_first": _gp_mean_first,
             "mean_output": _gp_mean_output,
             "factor": _gp_lambda,
@@ -468,6 +502,7 @@ EXERCISES = [
             "wrong_order": _cycle_wrong_order,
             "identity": _cycle_identity,
             "one_way": _cycle_one_way,
+            "paired": _cycle_paired,
             "sum": _cycle_sum,
             "halved": _cycle_halved,
             "no_abs": _cycle_no_abs,

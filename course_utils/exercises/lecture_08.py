@@ -221,7 +221,9 @@ _PAIRS = [
     ("кіт сидить на килимі і спить на килимі", "кіт спить на старому килимі і сидить"),
     ("a b c d e", "a b c d e"),
     ("to be or not to be that is the question", "to be or not to be"),
+    ("no word in common", "entirely different tokens here"),
 ]
+_ORDERS = (1, 1, 2, 2, 3, 1, 2)
 
 
 def _text_cases():
@@ -229,7 +231,7 @@ def _text_cases():
 
 
 def _ngram_cases():
-    return [(a.split(), b.split(), n) for (a, b), n in zip(_PAIRS, (1, 1, 2, 2, 3, 1), strict=True)]
+    return [(a.split(), b.split(), n) for (a, b), n in zip(_PAIRS, _ORDERS, strict=True)]
 
 
 def _bleu_cases():
@@ -241,6 +243,7 @@ def _bleu_cases():
         ("the cat sat on the mat", ["the cat sat on the mat again today", "the cat sat"]),
         ("no word in common", ["entirely different tokens here"]),
         ("the big dog ran to the park and the big dog ran", ["the big dog ran to the park"]),
+        ("the cat", ["the cat sat on the mat"]),
     ]  # fmt: skip
     return [(c.split(), [r.split() for r in rs]) for c, rs in several]
 
@@ -259,6 +262,7 @@ def _bleu_with(candidate, references, clip=True, mean="geometric", length="close
         "closest": min((abs(x - len(candidate)), x) for x in lengths)[1],
         "longest": max(lengths),
         "shortest": min(lengths),
+        "tie_longer": min((abs(x - len(candidate)), -x, x) for x in lengths)[2],
         "mean": sum(lengths) / len(lengths),
         "first": lengths[0],
     }[length]
@@ -296,6 +300,19 @@ def _longest_run(candidate, reference):
 
 def _lcs(candidate, reference):
     return round(rouge_l(candidate, reference) * (len(candidate) + len(reference)) / 2)
+
+
+def _mean_of_both(common, a, b):
+    return (common / a + common / b) / 2
+
+
+def _greedy(candidate, reference):
+    """Takes each word of the candidate at its first place after the last match: a common subsequence, not always the longest."""
+    place = found = 0
+    for word in candidate:
+        if word in reference[place:]:
+            place, found = reference.index(word, place) + 1, found + 1
+    return found
 
 
 def _rouge_l_numpy(candidate, reference):
@@ -405,6 +422,7 @@ EXERCISES = [
             "longest": _bleu_option(length="longest"),
             "shortest": _bleu_option(length="shortest"),
             "mean_length": _bleu_option(length="mean"),
+            "tie_longer": _bleu_option(length="tie_longer"),
             "bigrams": _bleu_option(orders=2),
             "sets": _bleu_option(sets=True),
             "first_reference": lambda candidate, references: bleu(candidate, references[:1]),
@@ -439,6 +457,9 @@ EXERCISES = [
                 len(reference),
             ),
             "no_two": lambda candidate, reference, n: rouge_n(candidate, reference, n) / 2,
+            "mean_of_both": lambda candidate, reference, n: _mean_of_both(
+                *_both(ngrams(candidate, n), ngrams(reference, n))
+            ),
         },
         alternatives=[_rouge_n_lists],
     ),
@@ -454,6 +475,9 @@ EXERCISES = [
             "precision": lambda candidate, reference: _lcs(candidate, reference) / len(candidate),
             "length": _lcs,
             "bag": lambda candidate, reference: rouge_n(candidate, reference, 1),
+            "greedy": lambda candidate, reference: _f1(
+                _greedy(candidate, reference), len(candidate), len(reference)
+            ),
             "longer": lambda candidate, reference: (
                 _lcs(candidate, reference) / max(len(candidate), len(reference))
             ),
@@ -524,6 +548,7 @@ EXERCISES = [
                 1.0, 2 * (_tail(max(wins, trials - wins) + 1, trials))
             ),
             "normal": _normal_p,
+            "other_tail": lambda wins, trials: _tail(trials - wins, trials),
             "confidence": lambda wins, trials: 1 - _sign_symmetric(wins, trials),
             "share": lambda wins, trials: wins / trials,
         },
