@@ -81,14 +81,13 @@ def test_shipped_network_has_its_figure(figure):
     assert size < 2.5e6
 
 
-def test_network_beats_frequencies_but_not_counts_of_neighbours(reader, figure):
-    """It is small and was trained for minutes: as a guesser of words it is worse than a table of neighbours, which has no vectors."""
+def test_network_beats_frequencies_and_counts_of_neighbours(reader, figure):
     nats, right = figure
     alone, most_frequent = masked_lm.unigram_nats(reader)
     counted = counted_nats(reader)
     print(f"network {nats:.3f}, {right:.3f}; counts {counted:.3f}; alone {alone:.3f}")
-    assert counted < nats < alone - 0.5
-    assert right > 2 * most_frequent
+    assert nats < counted - 0.05 and counted < alone - 1
+    assert right > 4 * most_frequent
 
 
 @pytest.fixture(scope="module")

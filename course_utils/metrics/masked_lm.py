@@ -27,16 +27,23 @@ _LINES = 64  # texts at once
 
 
 class MaskedLM(nn.Module):
-    """Predicts hidden words from both sides.
+    """Predicts hidden words from both sides: a convolution reads the two neighbours on each side, then a transformer layer the whole line.
 
-    ids: (batch, time) places in the vocabulary; pieces: (batch, time, p) buckets of each word's letter triples, 0 for none.
-    Calling it gives logits over the vocabulary, (batch, time, vocabulary); ``in_context`` the words' vectors, (batch, time, width).
+    ids: (batch, time) places in the vocabulary; pieces: (batch, time, p) buckets of each word's letter triples, 0 for none; padding:
+    (batch, time), True where a text has ended.  Calling it gives logits over the vocabulary, (batch, time, vocabulary); ``in_context`` the
+    words' vectors, (batch, time, width).
+
+    Two transformer layers without the convolution reach 5.39 nats/word on the validation plays in 344 CPU seconds; with it the network is
+    at 4.69 after 107.  Counts of the neighbours give 4.78.
     """
 
-    def __init__(self, vocabulary=4000, width=128, layers=2, heads=4):
+    def __init__(self, vocabulary=4000, width=128, layers=1, heads=4):
         super().__init__()
         self.words = nn.Embedding(vocabulary, width)
         self.pieces = nn.EmbeddingBag(_BUCKETS + 1, width, mode="mean", padding_idx=0)
+        self.norm = nn.LayerNorm(width)
+        self.neighbours = nn.Conv1d(width, 2 * width, 5, padding=2)
+        self.mix = nn.Sequential(nn.GELU(), nn.Dropout(0.1), nn.Linear(2 * width, width))
         self.places = nn.Parameter(0.02 * torch.randn(LENGTH, width))
         layer = nn.TransformerEncoderLayer(
             width, heads, 2 * width, dropout=0.1, activation="gelu", batch_first=True, norm_first=True
@@ -48,20 +55,22 @@ class MaskedLM(nn.Module):
         nn.init.normal_(self.words.weight, std=0.05)
         nn.init.normal_(self.pieces.weight, std=0.05)
 
-    def read(self, ids, pieces):
-        """The words with their letters and places, before any of them has looked at another: (batch, time, width)."""
-        batch, time = ids.shape
-        letters = self.pieces(pieces.flatten(0, 1)).view(batch, time, -1)
-        return self.words(ids) + letters + self.places[:time]
+    def in_context(self, ids, pieces, padding=None):
+        """Each word with its letters and two neighbours on each side: the vectors for BERTScore.
+
+        The last layer is busy with guessing words: on the validation plays it tells a modernised word from a random one in 60 % of the lines,
+        this one in 90 %.  (Zhang et al. 2020 also choose an inner layer.)
+        """
+        letters = self.pieces(pieces.flatten(0, 1)).unflatten(0, ids.shape)
+        x = self.words(ids) + letters
+        near = self.norm(x)
+        if padding is not None:  # the end of a text looks alike in every batch
+            near = near.masked_fill(padding[..., None], 0)
+        return x + self.mix(self.neighbours(near.mT).mT)
 
     def encode(self, ids, pieces, padding=None):
-        return self.encoder(self.read(ids, pieces), src_key_padding_mask=padding)
-
-    def in_context(self, ids, pieces, padding=None):
-        """After the first layer.  The last one is busy with guessing words: on the validation plays it tells paraphrases from random
-        words in 54 % of the lines, the first one in 73 %.  (Zhang et al. 2020 also choose an inner layer.)"""
-        first = self.encoder.layers[0]
-        return first(self.read(ids, pieces), src_key_padding_mask=padding)
+        x = self.in_context(ids, pieces, padding) + self.places[: ids.shape[1]]
+        return self.encoder(x, src_key_padding_mask=padding)
 
     def forward(self, ids, pieces, padding=None):
         return self.encode(ids, pieces, padding) @ self.words.weight.T + self.bias
@@ -122,7 +131,7 @@ def baseline():
 
 @torch.no_grad()
 def embed(texts):
-    """Contextual embeddings of each text's words (``metrics.words``): list of str -> list of float32 (words, width).
+    """Contextual embeddings of each text's words (``metrics.words``): list of str, or of lists of words -> list of float32 (words, width).
 
     A text is read in stretches of 48 words.  A word that the network doesn't know is read by its letters and its neighbours.
     Raises ValueError for a text without any word, CheckpointError if the network's files are missing or damaged.
@@ -200,9 +209,9 @@ def unigram_nats(reader):
 
 
 def train(steps=None, seed=0, lr=2e-3, batch=64, **config):
-    """Train a network anew (about 500 CPU seconds in the full budget) -> (Reader, network, History)."""
-    steps = steps or runtime.by_budget(fast=20, normal=500, full=3000)
-    config = {"vocabulary": 4000, "width": 128, "layers": 2, "heads": 4} | config
+    """Train a network anew (about 220 CPU seconds in the full budget) -> (Reader, network, History)."""
+    steps = steps or runtime.by_budget(fast=20, normal=500, full=1600)
+    config = {"vocabulary": 4000, "width": 128, "layers": 1, "heads": 4} | config
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     counts = Counter(words(data.text("shakespeare", "train")))
@@ -263,7 +272,7 @@ def ship():
     content = ("\n".join(reader.vocabulary) + "\n").encode()
     paths.write_atomic(_words_file(), content)
     nats, right = _evaluate(net, *_corpus(reader, "test"))
-    config = {"vocabulary": 4000, "width": 128, "layers": 2, "heads": 4}
+    config = {"vocabulary": 4000, "width": 128, "layers": 1, "heads": 4}
     config |= {"words": hashlib.sha256(content).hexdigest()}
     config |= {"baseline": round(_unrelated(net, reader), 4)}
     entry = checkpoints.save(
