@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import autocast, checkpoints, data
+from course_utils import autocast, checkpoints, data, metrics
 from course_utils.exercises.lecture_05 import discretized_logistic
 from course_utils.notebooks import model_cells
 
@@ -186,24 +186,66 @@ def test_discretised_logistic_is_finite_with_finite_gradients():
 
 
 @pytest.mark.slow
-def test_shipped_network_has_its_figure(lecture):
-    """On the first 1,000 test digits the figure recorded for them; the one for all 10,000 agrees within its error."""
-    entry = checkpoints.recorded("05_pixelcnn")
+@torch.no_grad()
+def nats_per_image(lecture, name, x, y=None):
+    """-ln p(x) or -ln p(x | y) of each image under a shipped network: (n,)."""
+    entry = checkpoints.recorded(name)
     net = lecture["PixelCNN"](**entry.config).eval()
-    checkpoints.load("05_pixelcnn", net)
+    checkpoints.load(name, net)
+    nats = torch.empty(len(x))
+    with autocast():
+        for rows in torch.arange(len(x)).split(250):
+            logits = net(x[rows]) if y is None else net(x[rows], y[rows])
+            loss = F.binary_cross_entropy_with_logits(logits, x[rows], reduction="none")
+            nats[rows] = loss.sum((1, 2, 3))
+    return nats
+
+
+@pytest.fixture(scope="module")
+def first():
+    """The first 1,000 test digits, for which the unconditional network has a figure of its own."""
     known = json.loads((checkpoints.folder() / "05_shipped.json").read_text("utf8"))
-    x = data.mnist("test", binary=True).images[: known["first"]]
-    nats = []
-    with torch.no_grad(), autocast():
-        for part in x.split(250):
-            loss = F.binary_cross_entropy_with_logits(net(part), part, reduction="none")
-            nats.append(loss.sum((1, 2, 3)))
-    nats = torch.cat(nats)
+    digits = data.mnist("test", binary=True)
+    return known, digits.images[: known["first"]], digits.labels[: known["first"]]
+
+
+@pytest.fixture(scope="module")
+def unconditional(lecture, first):
+    return nats_per_image(lecture, "05_pixelcnn", first[1])
+
+
+def test_shipped_network_has_its_figure(first, unconditional):
+    """On the first 1,000 test digits the figure recorded for them; the one for all 10,000 agrees within its error."""
+    entry, known, nats = checkpoints.recorded("05_pixelcnn"), first[0], unconditional
     assert entry.unit == known["unit"] == "nats/image"
     assert float(nats.mean()) == pytest.approx(known["first_nats"], abs=0.1)
     assert abs(known["first_nats"] - entry.value) < 4 * float(nats.std()) / len(nats) ** 0.5
     assert entry.value == pytest.approx(known["all_nats"], abs=1e-4)
     assert entry.value <= 81.5
+
+
+def test_labels_gain_what_is_recorded(lecture, first, unconditional):
+    """Image by image the gain over the unconditional network varies little, so 1,000 digits pin down the recorded difference."""
+    _, x, y = first
+    gain = unconditional - nats_per_image(lecture, "05_conditional", x, y)
+    recorded = (
+        checkpoints.recorded("05_pixelcnn").value - checkpoints.recorded("05_conditional").value
+    )
+    assert float(gain.mean()) == pytest.approx(recorded, abs=4 * float(gain.std()) / len(x) ** 0.5)
+    wrong = unconditional[:200] - nats_per_image(
+        lecture, "05_conditional", x[:200], (y[:200] + 1) % 10
+    )
+    assert float(wrong.mean()) < -3
+
+
+def test_ordered_digits_are_mostly_delivered(lecture):
+    entry = checkpoints.recorded("05_conditional")
+    net = lecture["PixelCNN"](**entry.config).eval()
+    checkpoints.load("05_conditional", net)
+    y = torch.arange(10).repeat_interleave(20)
+    u = torch.rand(200, 28, 28, generator=torch.Generator().manual_seed(1))
+    read = metrics.class_probabilities(lecture["sample_cached"](net, u, y=y)).argmax(1)
+    assert float((read == y).float().mean()) > 0.75
 
 
 def test_shipped_file_is_small():
