@@ -156,7 +156,7 @@ def test_gradient_penalty_of_a_plane():
     w = torch.tensor([3.0, 4.0], requires_grad=True)
     points = torch.randn(2, 7, 2, generator=torch.Generator().manual_seed(0))
     penalty = gradient_penalty(lambda x: x @ w, *points, torch.rand(7, 1))
-    assert float(penalty) == pytest.approx(16.0, rel=1e-5)
+    assert penalty.item() == pytest.approx(16.0, rel=1e-5)
     penalty.backward()
     assert w.grad == pytest.approx((2 * 4 * w / w.norm()).detach().numpy(), rel=1e-5)
 
