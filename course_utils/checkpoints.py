@@ -4,11 +4,14 @@ Loading one reads numbers and nothing else (no pickle).  ``make full`` trains th
 the figure written beside it.
 """
 
+import contextlib
 import hashlib
 import json
+import subprocess
 from dataclasses import asdict, dataclass
 
 from . import paths
+from .texts import message
 
 _INDEX = "index.json"
 
@@ -121,6 +124,78 @@ def load(name, model):
         )
     model.load_state_dict({k: v.to(own[k].dtype) for k, v in weights.items()})
     return entry
+
+
+def load_shipped(name, model):
+    """The shipped network in place of a live training that misbehaves: the network, and what the lecture shows about it.
+
+    name: of a checkpoint.  model: its class, as the lecture defines it, or any function that takes the recorded settings and
+    builds it.  Returns the network in eval mode.  Shown are the figure that it reached and the pictures and tables of the lecture's
+    cells tagged ``figures-NAME`` as they were published (the class budget's).  Raises CheckpointError as ``load`` does, and when
+    ``model`` doesn't take the recorded settings.
+    """
+    from IPython.display import display
+
+    entry = recorded(name)
+    try:
+        network = model(**entry.config)
+    except TypeError as error:
+        raise CheckpointError(message("shipped.settings", name=name, error=error, config=entry.config)) from None  # fmt: skip
+    load(name, network)
+    print(
+        message(
+            "shipped.figure",
+            name=name,
+            value=f"{entry.value:.2f}",
+            unit=entry.unit,
+            task=entry.task,
+            parameters=f"{entry.parameters:,}",
+            cpu_seconds=f"{entry.cpu_seconds:,.0f}",
+        )
+    )
+    outputs = published_outputs(name)
+    if not outputs:
+        print(message("shipped.no_pictures"))
+    for output in outputs:
+        if output["output_type"] == "stream":
+            print(_text(output["text"]), end="")
+        else:
+            data = {kind: _text(value) for kind, value in output["data"].items()}
+            display(data, metadata=output.get("metadata", {}), raw=True)
+    return network.eval()
+
+
+def published_outputs(name):
+    """Outputs of the lecture's cells tagged ``figures-NAME``, as nbformat has them.
+
+    They come from the notebook as it is committed where the course is a git checkout, and else from its file, which a student
+    may have run and saved since.
+    """
+    (path,) = (paths.course_root() / "notebooks").glob(f"{name[:3]}*.ipynb")
+    tag = f"figures-{name}"
+    for content in (_committed(path), path.read_bytes()):
+        cells = json.loads(content)["cells"] if content else []
+        chosen = [c for c in cells if tag in c["metadata"].get("tags", [])]
+        outputs = [o for c in chosen for o in c.get("outputs", []) if o["output_type"] != "error"]
+        if outputs:
+            return outputs
+    return []
+
+
+def _committed(path):
+    """A file's content in the last commit; None without git or a checkout."""
+    root = paths.course_root()
+    if not (root / ".git").exists():
+        return None
+    show = ["git", "show", f"HEAD:./{path.relative_to(root).as_posix()}"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(show, cwd=root, capture_output=True, timeout=20)
+        return done.stdout if done.returncode == 0 else None
+    return None
+
+
+def _text(value):
+    return "".join(value) if isinstance(value, list) else value
 
 
 def _index():

@@ -1,0 +1,113 @@
+"""load_shipped(): a lecture's network from its file, with what the published lecture shows; and what damaged files say."""
+
+import json
+import re
+import shutil
+
+import nbformat
+import pytest
+import torch
+
+from course_utils import checkpoints, load_shipped, notebooks, paths
+
+CALL = re.compile(r'(\w+) = load_shipped\("(\w+)", (\w+)\)')
+
+
+def calls():
+    """[(notebook, variable, checkpoint, class), ...] as the instructor's cells write them."""
+    for path in notebooks.paths():
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.id == "instructor":
+                yield from ((path.stem, *found) for found in CALL.findall(cell.source))
+
+
+def test_every_lecture_that_trains_for_long_has_its_call():
+    assert {name for _, _, name, _ in calls()} == {
+        "03_made", "03_wavenet", "04_char_lstm", "05_conditional", "05_pixelcnn", "06_vae", "07_conditional_gan", "07_gan",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("lecture, variable, name, model", list(calls()), ids=lambda v: v)
+def test_the_instructors_line_works(lecture, variable, name, model, capsys, monkeypatch):
+    """It loads the network, says its figure, and shows at least one published picture."""
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **_: shown.append(data))
+    network = load_shipped(name, notebooks.model_cells(lecture)[model])
+    entry = checkpoints.recorded(name)
+    assert isinstance(network, torch.nn.Module) and not network.training
+    assert sum(p.numel() for p in network.parameters()) == entry.parameters
+    said = capsys.readouterr().out
+    assert f"{entry.value:.2f} {entry.unit}" in said and "saved without" not in said
+    assert any("image/png" in data for data in shown)
+    tagged = [
+        c
+        for c in nbformat.read(notebooks.paths([lecture])[0], as_version=4).cells
+        if f"figures-{name}" in c.metadata.get("tags", [])
+    ]
+    assert any(
+        re.search(rf"\b{variable}\b", c.source) for c in tagged
+    )  # the variable is the lecture's own
+
+
+def test_a_class_that_does_not_fit_is_told_the_settings():
+    with pytest.raises(checkpoints.CheckpointError, match=r"without brackets.*'hidden': 240"):
+        load_shipped("03_made", torch.nn.Linear)
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A course of its own, with one checkpoint and one notebook, that a test may damage."""
+    for name in ("data/checkpoints", "notebooks"):
+        (tmp_path / name).mkdir(parents=True)
+    source = checkpoints.folder()
+    for file in ("index.json", "03_made.safetensors"):
+        shutil.copy(source / file, tmp_path / "data/checkpoints" / file)
+    shutil.copy(notebooks.paths(["03"])[0], tmp_path / "notebooks")
+    monkeypatch.setattr(paths, "course_root", lambda: tmp_path)
+    return tmp_path
+
+
+def test_without_git_the_notebooks_file_is_shown(course, capsys):
+    assert checkpoints.published_outputs("03_made")
+    path = course / "notebooks" / "03_autoregression.ipynb"
+    content = json.loads(path.read_text("utf8"))
+    for cell in content["cells"]:
+        cell.pop("outputs", None)
+    path.write_text(json.dumps(content), "utf8")
+    load_shipped("03_made", notebooks.model_cells("03")["MADE"])
+    assert "The network is loaded all the same" in capsys.readouterr().out
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize(
+    "file, damage, said",
+    [
+        ("03_made.safetensors", cut, "03_made.safetensors is damaged: 1,000 bytes"),
+        ("03_made.safetensors", flip, "SHA-256 isn't the recorded one"),
+        ("03_made.safetensors", lambda path: path.unlink(), "is missing"),
+        ("index.json", cut, "index.json is damaged"),
+    ],
+)
+def test_damaged_files_say_which_and_how_to_restore_them(course, file, damage, said):
+    path = course / "data" / "checkpoints" / file
+    damage(path)
+    with pytest.raises(checkpoints.CheckpointError, match=said) as error:
+        load_shipped("03_made", lambda hidden: torch.nn.Linear(hidden, 2))
+    assert "git checkout -- data/checkpoints/" in str(error.value)
+
+
+def test_a_network_with_other_layers_stays_as_it_was(course):
+    network = torch.nn.Linear(3, 2)
+    before = network.weight.clone()
+    with pytest.raises(checkpoints.CheckpointError, match="belongs to another model"):
+        checkpoints.load("03_made", network)
+    assert torch.equal(network.weight, before)
