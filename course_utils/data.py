@@ -282,7 +282,14 @@ def _unpack_all(training: bool, cache: Path) -> None:
         raw = cache / "MNIST" / "raw" / name
         needed = name.startswith("train" if training else "t10k")
         if not _is_canonical(raw, entry, thoroughly=needed):
-            paths.write_atomic(raw, _unpack(name))
+            content = _unpack(name)
+            try:
+                paths.write_atomic(raw, content)
+            except OSError as error:
+                raise DataError(
+                    f"MNIST is unpacked once, into {paths.shown(cache)} (55 MB), and that failed: {error.strerror or error}.\n"
+                    "Make room on that disk, or set COURSE_CACHE to a folder on another one, and run the cell again."
+                ) from None
 
 
 def _is_canonical(raw: Path, entry: dict, thoroughly: bool) -> bool:

@@ -107,7 +107,11 @@ def submit(task, model, value, *, unit, **facts):
 
 def _shipped_rows():
     path = _shipped()
-    return [Row(**r) for r in json.loads(path.read_text("utf8"))] if path.is_file() else []
+    try:
+        return [Row(**r) for r in json.loads(path.read_text("utf8"))] if path.is_file() else []
+    except (OSError, TypeError, ValueError):
+        warnings.warn(message("leaderboard.damaged", file=paths.shown(path)), stacklevel=4)
+        return []
 
 
 def _own_rows():

@@ -86,7 +86,62 @@ def setup(lecture, *, seed=0, projector=None):
     if projector is None:
         projector = os.environ.get("COURSE_PROJECTOR", "0") not in ("", "0")
     plotting.use_style(projector=projector)
+    _explain_unknown_names(lecture)
     print(message("setup.ready", lecture=lecture, budget=chosen, seed=seed))
+
+
+def _explain_unknown_names(lecture):
+    """After a NameError in a notebook: which cell of the lecture makes that name, when one does."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        return
+
+    def explain(shell, kind, error, trace, tb_offset=None):
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+        with contextlib.suppress(Exception):  # an explanation that fails must not hide the error
+            section = _maker(lecture, error.name)
+            if section:
+                text = message("setup.not_yet", name=error.name, section=section)
+                print(text, file=sys.stderr)
+
+    shell.set_custom_exc((NameError,), explain)
+
+
+def _maker(lecture, name):
+    """The heading above the first cell of a lecture that assigns, defines or imports ``name``; None if none does."""
+    import ast
+    import json
+    import re
+
+    from . import paths
+
+    path = paths.course_root() / "notebooks" / f"{lecture}.ipynb"
+    section = lecture
+    for cell in json.loads(path.read_bytes())["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "code":
+            section = (re.findall(r"^#+ +(.*)$", source, re.MULTILINE) or [section])[-1]
+            continue
+        try:
+            body = ast.parse(source).body
+        except SyntaxError:
+            continue
+        for node in body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                made = {node.name}
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                made = {alias.asname or alias.name.split(".")[0] for alias in node.names}
+            else:
+                made = {
+                    n.id
+                    for n in ast.walk(node)
+                    if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+                }
+            if name in made:
+                return section
+    return None
 
 
 @dataclass(frozen=True)

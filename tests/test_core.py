@@ -6,9 +6,11 @@ import sys
 import warnings
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 import torch
+from nbclient import NotebookClient
 
 from course_utils import Choice, Explorer, Slider, Toggle, leaderboard, plotting, runtime, training
 from course_utils.prose import first_number, quoted
@@ -386,3 +388,25 @@ def test_shipped_leaderboard_is_sound():
             rows = leaderboard._shipped_rows()
         assert len(rows) == len(json.loads(path.read_text("utf8")))
         assert all(r.source != "yours" for r in rows)
+
+
+# --- cells out of order -----------------------------------------------------------------------------------------------
+
+
+def test_a_name_that_is_made_later_is_explained():
+    """In a kernel: the error stays as it is, and a line says which section makes the name."""
+    nb = nbformat.v4.new_notebook()
+    sources = [
+        'from course_utils import setup\nsetup("05_pixelcnn")',
+        "def f():\n    return likelihood_task\nf()",
+        "nowhere",
+        "1 + 1",
+    ]
+    nb.cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    NotebookClient(nb, allow_errors=True, timeout=60).execute()
+    _, later, nowhere, after = (cell.outputs for cell in nb.cells)
+    assert later[0].ename == "NameError" and "likelihood_task" in later[0].evalue
+    assert "makes 'likelihood_task' in the section “" in later[1].text
+    assert "Run All Above" in later[1].text
+    assert [o.output_type for o in nowhere] == ["error"]  # no cell makes it: nothing to add
+    assert after[0].data["text/plain"] == "2"
