@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 LECTURE = "00_start_here"
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -90,6 +91,12 @@ class Lab:
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode("utf8", "replace")
 
+    def delete(self, path):
+        """End a session and its kernel."""
+        request = urllib.request.Request(self.url + path, method="DELETE")
+        request.add_header("Authorization", f"token {self.token}")
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20)
+
 
 @pytest.fixture(scope="session")
 def lab(root, tmp_path_factory):
@@ -127,6 +134,8 @@ def lab(root, tmp_path_factory):
         IPYTHONDIR=str(top / "ipython"),
         COURSE_HOME=str(top / "home"),
     )
+    if os.environ.get("COURSE_CLASSROOM"):
+        environment |= {"COURSE_BUDGET": "fast", "COURSE_STRICT": "0"}
     environment.pop("MPLBACKEND", None)
     environment.pop("HOST", None)
     environment.pop("COURSE_VENV", None)

@@ -1,6 +1,7 @@
 """What a newcomer does in the first lecture, done by a browser: run it, move a slider, answer a quiz, solve an exercise."""
 
 import inspect
+import itertools
 import json
 import re
 import time
@@ -56,7 +57,7 @@ class Page:
 
     def menu(self, top, item):
         self.page.locator(".lm-MenuBar-item", has_text=re.compile(f"^{top}$")).click()
-        self.page.locator(".lm-Menu-item", has_text=re.compile(f"^{item}$")).first.click()
+        self.page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{item}$")).first.click()
 
     def wait_idle(self, timeout=PATIENCE):
         """Until no cell waits or runs any more."""
@@ -152,30 +153,10 @@ def test_nothing_stands_before_the_lecture(lecture):
     assert shown.count() == 0, shown.first.inner_text()
 
 
-def test_moving_a_slider_changes_the_picture(lecture):
-    explorers = lecture.page.locator(".course-explorer")
-    with_slider = explorers.filter(has=lecture.page.locator(".noUi-handle"))
-    explorer = with_slider.first
-    explorer.wait_for()
-    explorer.scroll_into_view_if_needed()
-    picture = explorer.locator("img").first
-    picture.wait_for()
-    bytes_of = """async img => {
-        const bytes = new Uint8Array(await (await fetch(img.src)).arrayBuffer());
-        return bytes.length + ':' + bytes.reduce((a, b) => (a * 31 + b) % 1000003, 7);
-    }"""
-    before = picture.evaluate(bytes_of)
-    handle = explorer.locator(".noUi-handle").first
-    seen = handle.get_attribute("aria-valuetext")
-    handle.focus()
-    for key in ["ArrowRight"] * 3 + ["ArrowLeft"] * 7:  # whichever end it starts at, it moves
-        lecture.page.keyboard.press(key)
-    assert handle.get_attribute("aria-valuetext") != seen
-    deadline = time.monotonic() + SOON / 1000
-    while picture.evaluate(bytes_of) == before:
-        assert time.monotonic() < deadline, "the slider moved, the picture did not"
-        time.sleep(0.1)
-    assert picture.evaluate("img => img.naturalWidth") > 100
+def test_every_explorer_by_mouse_and_keyboard(lecture):
+    from .test_explorers import move_every_control
+
+    move_every_control(lecture.page)
 
 
 def test_quiz_answers_wrong_and_right(lecture, lab):
@@ -228,3 +209,100 @@ def test_exercise_wrong_then_right(lecture, lab):
         cell["id"], f"{setting}{code}\n{name} = check({name!r}, {exercise.reference.__name__})"
     )
     verdict.and_(lecture.page.locator("[data-status=right]")).wait_for()
+
+
+def answer(lecture, exercise_cell, name):
+    """Write the reference of an exercise into its cell, as a student who found it, and run it."""
+    from course_utils.exercises import all_exercises
+
+    exercise, module = all_exercises()[name]
+    setting = f"import course_utils.exercises.{module} as _m\nglobals().update(vars(_m))\n"
+    code = inspect.getsource(exercise.reference)
+    lecture.rewrite(
+        exercise_cell, f"{setting}{code}\n{name} = check({name!r}, {exercise.reference.__name__})"
+    )
+
+
+def second_exercise(lecture):
+    cell = cells_tagged(lecture.notebook, "exercise")[1]
+    return cell["id"], re.search(r"check\(\s*[\"'](\w+)[\"']", source(cell)).group(1)
+
+
+def test_an_exercise_after_two_hints(lecture):
+    cell_id, name = second_exercise(lecture)
+    said = []
+    for number in (1, 2):
+        lecture.rewrite(cell_id, f"hint({name!r})")
+        box = lecture.cell(cell_id).locator(".jp-OutputArea-output", has_text=f"Hint {number} of")
+        box.first.wait_for()
+        said.append(box.first.inner_text())
+    assert said[0] != said[1]
+    answer(lecture, cell_id, name)
+    lecture.cell(cell_id).locator(".course-verdict[data-status=right]").wait_for()
+
+
+def test_restart_and_go_on(lecture, lab):
+    """After a restart nothing runs, and nothing is lost: the score and the solved exercises are in a file of the student's."""
+    page = lecture.page
+    lecture.menu("Kernel", "Restart Kernel and Clear Outputs of All Cells…")
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    page.locator(".jp-Dialog").wait_for(state="detached")
+    cell_id, name = second_exercise(lecture)
+    (preamble,) = (c for c in lecture.notebook["cells"] if c["id"] == "preamble")
+    lecture.rewrite("preamble", source(preamble))
+    answer(lecture, cell_id, name)  # without the cells above it
+    lecture.cell(cell_id).locator(".course-verdict[data-status=right]").wait_for()
+    lecture.rewrite(cell_id, "from course_utils import progress\nprogress()")
+    row = lecture.cell(cell_id).locator("tr", has_text=LECTURE)
+    row.wait_for()
+    cells = row.locator("td").all_inner_texts()
+    solved = re.match(r"(\d+) of \d+", cells[1])
+    assert int(solved.group(1)) >= 2, cells
+    assert re.search(r"0 of \d+", cells[2]), cells  # the first answer to the quiz was wrong
+    file = lab.folder.parent / "home" / "progress.jsonl"
+    events = [json.loads(line) for line in file.read_text("utf8").splitlines()]
+    kinds = {(e["kind"], e.get("status", e.get("right"))) for e in events}
+    assert {("exercise", "right"), ("exercise", "hint"), ("quiz", False)} <= kinds
+
+
+CONTRAST = """() => {
+    const light = c => {
+        const [r, g, b] = c.map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const parse = text => { const n = text.match(/[\\d.]+/g).map(Number); return n.length > 3 && n[3] === 0 ? null : n.slice(0, 3); };
+    const behind = el => { for (; el; el = el.parentElement) { const c = parse(getComputedStyle(el).backgroundColor); if (c) return c; } return [255, 255, 255]; };
+    const found = {};
+    const walker = document.createTreeWalker(document.querySelector('.jp-Notebook'), NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const el = walker.currentNode.parentElement;
+        if (!walker.currentNode.data.trim() || !el.getClientRects().length) continue;
+        if (el.closest('.jp-InputPrompt, .jp-OutputPrompt, .cm-editor, mjx-container, [style*="-10000px"], script, style, button:disabled')) continue;
+        const [a, b] = [light(parse(getComputedStyle(el).color) || [0, 0, 0]), light(behind(el))];
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (ratio < 4.5) found[el.localName + '.' + el.className] = [ratio.toFixed(2), walker.currentNode.data.trim().slice(0, 40)];
+    }
+    return found;
+}"""
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
+def test_readable_in_both_themes(lecture, theme):
+    """Every text of the lecture, its verdicts, quizzes and tables stands out from what is behind it (WCAG AA: 4.5 to 1)."""
+    page = lecture.page
+    page.locator(".lm-MenuBar-item", has_text=re.compile("^Settings$")).click()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Theme$")).hover()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{theme}$")).click()
+    light = "true" if theme.endswith("Light") else "false"
+    page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
+    page.wait_for_timeout(500)
+    assert page.evaluate(CONTRAST) == {}
+
+
+def test_headings_come_in_order(lecture):
+    """One heading of level 1, no level left out: a screen reader's table of contents."""
+    levels = lecture.page.evaluate(
+        "() => [...document.querySelectorAll('.jp-Notebook .jp-MarkdownOutput :is(h1,h2,h3,h4)')].map(h => +h.localName[1])"
+    )
+    assert levels.count(1) == 1 and levels[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))

@@ -1,0 +1,137 @@
+"""Every control of every live figure, by mouse and by keyboard, in JupyterLab.
+
+`make test` does the first lecture (in test_first_lecture) and a second one; `make test ONLY=classroom` does all of them, with smoke
+trainings.
+"""
+
+import json
+import os
+import time
+
+import pytest
+
+from .conftest import ROOT
+from .test_first_lecture import PATIENCE, SOON, Page, wait_for_kernel
+
+QUICK = ["02_entropy"]
+ALL = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+AT = "select => select.selectedIndex"
+BYTES_OF = """async img => {
+    const bytes = new Uint8Array(await (await fetch(img.src)).arrayBuffer());
+    return bytes.length + ':' + bytes.reduce((a, b) => (a * 31 + b) % 1000003, 7);
+}"""
+
+
+@pytest.fixture(scope="module", params=ALL if os.environ.get("COURSE_CLASSROOM") else QUICK)
+def opened(request, lab, browser):
+    """A lecture in the browser; its cells have run."""
+    name = request.param
+    notebook = json.loads((lab.folder / "notebooks" / f"{name}.ipynb").read_text("utf8"))
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(SOON)
+    address = f"{lab.url}/lab/workspaces/{name}/tree/notebooks/{name}.ipynb?token={lab.token}"
+    page.goto(address, timeout=2 * SOON)
+    cells = page.locator(".jp-Notebook .jp-Cell")
+    cells.nth(len(notebook["cells"]) - 1).wait_for(state="attached", timeout=2 * SOON)
+    page.wait_for_function(
+        "() => document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'",
+        timeout=2 * SOON,
+    )
+    lecture = Page(page, notebook)
+    wait_for_kernel(lab)
+    lecture.menu("Run", "Run All Cells")
+    page.wait_for_timeout(500)
+    lecture.wait_idle(2 * PATIENCE)
+    yield lecture
+    for kernel in json.loads(lab.get("/api/sessions", lab.token)[1]):
+        if kernel["path"].endswith(f"{name}.ipynb"):
+            lab.delete(f"/api/sessions/{kernel['id']}")
+    page.close()
+
+
+def press(page, target, *keys):
+    target.focus()
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def drag(page, handle, pixels):
+    """Take a slider's handle with the mouse and pull it sideways."""
+    box = handle.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for part in range(1, 6):
+        page.mouse.move(x + pixels * part / 5, y)
+    page.mouse.up()
+
+
+def ways(page, explorer):
+    """[(what, action), ...]: how a hand moves each control of an explorer; an action is done twice, the second time another way."""
+    for k in range(explorer.locator(".noUi-handle").count()):
+        handle = explorer.locator(".noUi-handle").nth(k)
+        yield f"slider {k} by mouse", lambda h=handle: (drag(page, h, 90), drag(page, h, -30))
+        yield f"slider {k} by mouse, the other way", lambda h=handle: drag(page, h, -150)
+        yield f"slider {k} by keyboard", lambda h=handle: press(page, h, *["ArrowRight"] * 3)
+    for k in range(explorer.locator("select").count()):
+        select = explorer.locator("select").nth(k)
+        last = select.locator("option").count() - 1
+        yield (
+            f"choice {k} by keyboard",
+            lambda s=select, n=last: press(page, s, "Home" if s.evaluate(AT) == n else "End"),
+        )
+        yield (
+            f"choice {k} by mouse",
+            lambda s=select: s.select_option(index=1 if s.evaluate(AT) == 0 else 0),
+        )
+    for k in range(explorer.locator("input[type=checkbox]").count()):
+        box = explorer.locator("input[type=checkbox]").nth(k)
+        yield f"toggle {k} by mouse", lambda b=box: b.click()
+        yield f"toggle {k} by keyboard", lambda b=box: press(page, b, " ")
+
+
+def move_every_control(page):
+    """By mouse and by keyboard: the picture follows, nothing turns into an error message, every control has a visible name."""
+    explorers = page.locator(".jp-Notebook .course-explorer")
+    assert explorers.count() >= 2
+    still = []
+    for number in range(explorers.count()):
+        explorer = explorers.nth(number)
+        explorer.scroll_into_view_if_needed()
+        picture = explorer.locator("img").first
+        picture.wait_for()
+        controls = explorer.locator(".widget-label, .jupyter-widget-checkbox label")
+        names = [text for text in controls.all_inner_texts() if text.strip()]
+        assert names, f"explorer {number} has controls without a name"
+        for what, action in ways(page, explorer):
+            before = picture.evaluate(BYTES_OF)
+            action()
+            deadline = time.monotonic() + 10
+            while picture.evaluate(BYTES_OF) == before and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if picture.evaluate(BYTES_OF) == before:
+                still.append(f"explorer {number} ({names}): {what}")
+        assert not explorer.locator("[role=alert]").count()
+    # a slider at one end can't be pulled further that way, but then the other way
+    assert not [s for s in still if "slider" not in s or "keyboard" in s], still
+    pulled = [s.removesuffix(", the other way") for s in still]
+    assert len(pulled) == len(set(pulled)), still
+
+
+def test_every_control_moves_the_picture(opened):
+    move_every_control(opened.page)
+
+
+def test_the_focus_is_visible(opened):
+    """Tab reaches the controls, and the one that has the focus looks different."""
+    page = opened.page
+    handle = page.locator(".course-explorer .noUi-handle").first
+    handle.scroll_into_view_if_needed()
+    look = """h => {
+        const style = getComputedStyle(h);
+        return [style.outline, style.boxShadow, style.borderColor, style.backgroundColor].join();
+    }"""
+    before = handle.evaluate(look)
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    assert handle.evaluate(look) != before
