@@ -321,6 +321,8 @@ class _Curve:
                 steps=len(history.loss),
                 valid=valid,
             )
+            if self.note:  # what the title says of an interrupt or a divergence
+                alt = f"{alt} {self.note}"
             data, metadata = plotting.picture(
                 plotting.png(figure, dpi=100, small=final), alt, width=700
             )

@@ -238,9 +238,19 @@ def _radii(x, k):
     """Squared distance of each row to its k-th nearest other row."""
     if not 1 <= k < len(x):
         raise ValueError(f"k must be from 1 to the number of samples - 1; it is {k} for {len(x)}")
-    return torch.cat(
-        [d.topk(k + 1, largest=False, sorted=True).values[:, -1] for d in _distances(x, x)]
-    )
+    parts = x.split(_CHUNK)
+    nearest = [torch.full((len(part), k + 1), torch.inf, dtype=x.dtype) for part in parts]
+
+    def keep(i, d):
+        found = d.topk(min(k + 1, d.shape[1]), largest=False, sorted=False).values
+        nearest[i] = torch.cat([nearest[i], found], 1).topk(k + 1, largest=False).values
+
+    for i, part in enumerate(parts):  # each pair of chunks once: distances are symmetric
+        (d,) = _distances(part, x[i * _CHUNK :])
+        keep(i, d)
+        for j, columns in enumerate(d.split(_CHUNK, 1)[1:], i + 1):
+            keep(j, columns.T.contiguous())
+    return torch.cat([best[:, -1] for best in nearest])
 
 
 def _share(marks):

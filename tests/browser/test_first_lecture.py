@@ -247,6 +247,9 @@ def test_restart_and_go_on(lecture, lab):
     lecture.menu("Kernel", "Restart Kernel and Clear Outputs of All Cells…")
     page.locator(".jp-Dialog .jp-mod-accept").click()
     page.locator(".jp-Dialog").wait_for(state="detached")
+    page.wait_for_function(  # the kernel is new and the outputs are gone
+        "() => [...document.querySelectorAll('.jp-Notebook .jp-InputPrompt')].every(p => !/\\d/.test(p.innerText))"
+    )
     cell_id, name = second_exercise(lecture)
     (preamble,) = (c for c in lecture.notebook["cells"] if c["id"] == "preamble")
     lecture.rewrite("preamble", source(preamble))
