@@ -14,10 +14,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from test_checkpoints import calls
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 FILES = sorted(FOLDER.glob("*.ipynb"))
-CALL = re.compile(r'^(\w+) = load_shipped\("(\w+)", (\w+)\)$', re.MULTILINE)
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("COURSE_CLASSROOM") != "1", reason="make test ONLY=classroom: twenty minutes"
@@ -86,10 +86,11 @@ def test_each_section_runs_again_alone(path, tmp_path):
 
 def rescues(path):
     """{variable: line} that the instructor's cell offers instead of a live training."""
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.id == "instructor":
-            return {found[1]: found[0] for found in CALL.finditer(cell.source)}
-    return {}
+    return {
+        variable: f'{variable} = load_shipped("{name}", {model})'
+        for lecture, variable, name, model in calls()
+        if lecture == path.stem
+    }
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if rescues(p)], ids=lambda path: path.stem)

@@ -1,7 +1,7 @@
 """Every control of every live figure, by mouse and by keyboard, in JupyterLab.
 
-`make test` does the first lecture (in test_first_lecture) and a second one; `make test ONLY=classroom` does all of them, with smoke
-trainings.
+`make test` does the first lecture (in test_first_lecture) and a second one; with COURSE_CLASSROOM=1 this file does all of them, with
+smoke trainings.
 """
 
 import json
@@ -11,7 +11,7 @@ import time
 import pytest
 
 from .conftest import ROOT
-from .test_first_lecture import PATIENCE, SOON, Page, wait_for_kernel
+from .test_first_lecture import PATIENCE, course_notebook, run_all
 
 QUICK = ["02_entropy"]
 ALL = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -26,23 +26,9 @@ BYTES_OF = """async img => {
 def opened(request, lab, browser):
     """A lecture in the browser; its cells have run."""
     name = request.param
-    notebook = json.loads((lab.folder / "notebooks" / f"{name}.ipynb").read_text("utf8"))
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.set_default_timeout(SOON)
-    address = f"{lab.url}/lab/workspaces/{name}/tree/notebooks/{name}.ipynb?token={lab.token}"
-    page.goto(address, timeout=2 * SOON)
-    cells = page.locator(".jp-Notebook .jp-Cell")
-    cells.nth(len(notebook["cells"]) - 1).wait_for(state="attached", timeout=2 * SOON)
-    page.wait_for_function(
-        "() => document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'",
-        timeout=2 * SOON,
-    )
-    lecture = Page(page, notebook)
-    wait_for_kernel(lab)
-    lecture.menu("Run", "Run All Cells")
-    page.wait_for_timeout(500)
-    lecture.wait_idle(2 * PATIENCE)
-    yield lecture
+    path = f"/lab/workspaces/{name}/tree/notebooks/{name}.ipynb?token={lab.token}"
+    yield run_all(lab, page, path, course_notebook(lab, name), 2 * PATIENCE)
     for kernel in json.loads(lab.get("/api/sessions", lab.token)[1]):
         if kernel["path"].endswith(f"{name}.ipynb"):
             lab.delete(f"/api/sessions/{kernel['id']}")

@@ -102,13 +102,10 @@ def wait_for_kernel(lab):
     raise AssertionError(f"the kernel did not start: {status} {body}")
 
 
-@pytest.fixture(scope="module")
-def lecture(lab, browser):
-    """The first lecture after “Run All Cells”."""
-    notebook = json.loads((lab.folder / "notebooks" / f"{LECTURE}.ipynb").read_text("utf8"))
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+def run_all(lab, page, path, notebook, timeout=PATIENCE):
+    """Open a notebook at a path of the server, wait for its cells and its kernel, and run all.  Returns the Page."""
     page.set_default_timeout(SOON)
-    page.goto(f"{lab.url}/lab/tree/notebooks/{LECTURE}.ipynb?token={lab.token}", timeout=2 * SOON)
+    page.goto(f"{lab.url}{path}", timeout=2 * SOON)
     page.locator(".jp-Notebook .jp-Cell").nth(len(notebook["cells"]) - 1).wait_for(
         state="attached", timeout=2 * SOON
     )
@@ -120,8 +117,20 @@ def lecture(lab, browser):
     wait_for_kernel(lab)
     opened.menu("Run", "Run All Cells")
     page.wait_for_timeout(500)
-    opened.wait_idle()
-    yield opened
+    opened.wait_idle(timeout)
+    return opened
+
+
+def course_notebook(lab, name):
+    return json.loads((lab.folder / "notebooks" / f"{name}.ipynb").read_text("utf8"))
+
+
+@pytest.fixture(scope="module")
+def lecture(lab, browser):
+    """The first lecture after “Run All Cells”."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    path = f"/lab/tree/notebooks/{LECTURE}.ipynb?token={lab.token}"
+    yield run_all(lab, page, path, course_notebook(lab, LECTURE))
     page.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 from course_utils import metrics
 from course_utils.metrics.forms import _HASTE
 
-from .test_first_lecture import PATIENCE, SOON, Page, wait_for_kernel
+from .test_first_lecture import PATIENCE, SOON, run_all
 
 ITEMS = 4
 MODELS = {"modelalpha": "sunrise", "modelbeta": "moonlit"}
@@ -51,16 +51,8 @@ def lecture(lab, browser):
     (lab.folder / "notebooks" / "forms.ipynb").write_text(json.dumps(notebook), "utf8")
     context = browser.new_context(viewport={"width": 1400, "height": 1200})
     page = context.new_page()
-    page.set_default_timeout(SOON)
-    page.goto(f"{lab.url}/lab/tree/notebooks/forms.ipynb?token={lab.token}&reset", timeout=2 * SOON)
-    page.locator(".jp-Notebook .jp-Cell").nth(len(CELLS) - 1).wait_for(timeout=2 * SOON)
-    page.wait_for_function(
-        "() => document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'",
-        timeout=2 * SOON,
-    )
-    opened = Page(page, notebook)
-    wait_for_kernel(lab)
-    opened.menu("Run", "Run All Cells")
+    path = f"/lab/tree/notebooks/forms.ipynb?token={lab.token}&reset"
+    opened = run_all(lab, page, path, notebook)
     page.locator(".course-rating").wait_for(timeout=PATIENCE)
     yield opened
     context.close()
