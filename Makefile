@@ -1,9 +1,9 @@
 # A thin wrapper: every target is a command of `python3 -m course_utils`, which is the same on systems without make.
 PYTHON ?= python3
-export PORT HOST OPEN NB ONLY
+export PORT HOST OPEN NB ONLY REHEARSE
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test execute full slides bench doctor fetch install lint clean
+.PHONY: help lab server test execute full slides bench doctor fetch install lint clean
 
-help lab test execute full slides bench doctor fetch install lint clean:
+help lab server test execute full slides bench doctor fetch install lint clean:
 	@$(PYTHON) -m course_utils $@

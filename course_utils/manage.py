@@ -60,12 +60,12 @@ def requirements(path=None):
     return found
 
 
-def test_requirements():
-    """The same for pyproject's extra "test"."""
+def extra_requirements(extra):
+    """The same for an extra of pyproject: "test" or "server"."""
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
-    lines = project["optional-dependencies"]["test"]
+    lines = project["optional-dependencies"][extra]
     return [re.match(r"([A-Za-z0-9._-]+)\s*(?:>=\s*([0-9.]+))?", line).groups() for line in lines]
 
 
@@ -278,10 +278,11 @@ def prepare(extras=()):
     if name:
         lacking = missing_packages(requirements())
         if not lacking:
-            lacking = missing_packages(test_requirements()) if "test" in extras else []
-            if lacking:
-                say(f"Installing into the active {name}: {', '.join(lacking)}")
-                _pip(sys.executable, "--quiet", "-e", ".[test]")
+            for extra in extras:
+                lacking = missing_packages(extra_requirements(extra))
+                if lacking:
+                    say(f"Installing into the active {name}: {', '.join(lacking)}")
+                    _pip(sys.executable, "--quiet", "-e", f".[{extra}]")
             say(f"Using the active {name}.")
             return Path(sys.executable)
         say(f"The active {name} lacks {', '.join(lacking)}; using {VENV} instead.")
@@ -432,6 +433,110 @@ def _host_variable():
     return value if re.fullmatch(r"[0-9.]+|[0-9a-fA-F:]*:[0-9a-fA-F:]*|localhost", value) else None
 
 
+# --- a server for a class ---------------------------------------------------------------------------------------------
+
+PROXY = "configurable-http-proxy"  # JupyterHub's own; a Node.js program
+
+
+def proxy_command():
+    """The command of JupyterHub's proxy; brings it with npm when it is not there.  Raises Stop when there is no npm."""
+    at_hand = shutil.which(PROXY)
+    if at_hand:
+        return [at_hand]
+    folder = VENV / "proxy"
+    program = folder / "node_modules" / PROXY / "bin" / PROXY
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not program.is_file() or not node:
+        if not node or not npm:
+            raise Stop(
+                f"JupyterHub needs {PROXY}, which comes with npm, and npm is not here.\n"
+                "On Debian and Ubuntu: sudo apt install npm; with conda: conda install -c conda-forge nodejs. Then again."
+            )
+        say(f"Installing {PROXY} into {folder} …")
+        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), f"{PROXY}@5"]
+        if subprocess.run(command, cwd=ROOT).returncode or not program.is_file():
+            raise Stop(f"npm could not install {PROXY}, see above. Run the command again later.")
+    return [node, str(program)]
+
+
+def closed_to_others(*wanted):
+    """The first folder on the way to each of ``wanted`` that other accounts can't enter."""
+    found = []
+    for path in wanted:
+        for folder in [*reversed(Path(path).parents), Path(path)]:
+            if folder.is_dir() and not folder.stat().st_mode & 0o001:
+                found.append(folder)
+                break
+    return sorted(set(found))
+
+
+def _check_class_server(python):
+    """Stop with what to do when students could not work on this server."""
+    import grp
+
+    if os.geteuid() != 0:
+        raise Stop(
+            "A class server starts programs as other accounts, so root has to start it: sudo make server\n"
+            "To try it out as yourself, with invented students on this machine alone: make server REHEARSE=4"
+        )
+    closed = closed_to_others(ROOT, python, Path(python).resolve())
+    if closed:
+        raise Stop(
+            f"Students can't enter {', '.join(map(str, closed))}, and the course or its Python is in there.\n"
+            "Clone the course to a folder that everybody can read, such as /srv/course, and use the system's Python:\n"
+            "sudo make server PYTHON=/usr/bin/python3"
+        )
+    if os.environ.get("COURSE_SERVER_CONFIG"):
+        return  # which may let in others than the system's accounts
+    try:
+        grp.getgrnam("students")
+    except KeyError:
+        raise Stop(
+            "Who may come in? Members of the system's group “students” (and “instructors”), and there is no such group:\n"
+            "sudo groupadd students && sudo useradd -m -G students anna && sudo passwd anna\n"
+            "Or choose another way to log in, in a file that COURSE_SERVER_CONFIG names: see “One server for a class” in README.md."
+        ) from None
+
+
+def server(args):
+    """Start a server for a class (JupyterHub): an account, a kernel and copies of the lectures for each student."""
+    if os.name == "nt":
+        raise Stop("JupyterHub doesn't run on Windows; a Linux machine (or WSL) does.")
+    students = args.rehearse or os.environ.get("REHEARSE")
+    python = prepare(["server"])
+    fetch_texts(python, required=False)
+    environment = with_course(dict(os.environ, COURSE_SERVER_PROXY="\n".join(proxy_command())))
+    if students:
+        if not str(students).isdigit() or int(students) < 1:
+            raise Stop(f"REHEARSE={students} is not a number of students, such as 4.")
+        lectures = args.notebooks or os.environ.get("NB", "").split()
+        command = [python, "-m", "course_utils.server.rehearsal", str(students), *lectures]
+        return subprocess.run(command, cwd=ROOT, env=environment).returncode
+    _check_class_server(python)
+    host = args.host or _host_variable() or "127.0.0.1"
+    port = choose_port(host, args.port or os.environ.get("PORT") or "8000")
+    state = ROOT / ".server"
+    state.mkdir(mode=0o700, exist_ok=True)
+    environment |= {
+        "COURSE_SERVER_STATE": str(state),
+        "COURSE_SERVER_ADDRESS": f"{host}:{port}",
+        "COURSE_SERVER_HUB_PORT": str(
+            choose_port("127.0.0.1", os.environ.get("HUB_PORT") or "8081")
+        ),
+        "COURSE_SERVER_PROXY_PORT": str(
+            choose_port("127.0.0.1", os.environ.get("PROXY_PORT") or "8001")
+        ),
+    }
+    say(f"\nJupyterHub: http://{host}:{port}    Stop it with Ctrl+C; students' files stay.")
+    if host not in LOOPBACK:
+        say(
+            "Passwords cross the network readable: give the hub a certificate, or put it behind a server that has one (README.md)."
+        )
+    config = ROOT / "course_utils" / "server" / "jupyterhub_config.py"
+    os.chdir(state)
+    os.execve(python, [str(python), "-m", "jupyterhub", "-f", str(config)], environment)
+
+
 # --- tests ------------------------------------------------------------------------------------------------------------
 
 
@@ -471,24 +576,28 @@ def test_environment():
     ]  # no network, and the plugin for the notebooks
     variables["PYTHONPATH"] = os.pathsep.join([*tests, variables["PYTHONPATH"]])
     if _workers() > 1:
-        variables["COURSE_THREADS"] = variables["OMP_NUM_THREADS"] = "1"
+        variables.setdefault("COURSE_THREADS", "1")
+        variables["OMP_NUM_THREADS"] = variables["COURSE_THREADS"]
     # tests share the cores with other work, and OpenMP's spinning threads then cost a factor of up to 20
     variables.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return variables
 
 
 def _workers():
-    """How many files are tested at a time: a core and 4 GB of memory for each, at most four."""
+    """How many files are tested at a time: 4 GB of memory and a core (or COURSE_THREADS of them) for each, at most four."""
     from .runtime import cores
+
+    threads = max(1, int(os.environ.get("COURSE_THREADS") or 1))
 
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):  # Windows
         memory = 8 * GB
-    return max(1, min(cores(), int(memory / (4 * GB)), 4))
+    return max(1, min(cores() // threads, int(memory / (4 * GB)), 4))
 
 
-ON_DEMAND = {"classroom"}  # minutes of smoke runs that CI's time has no room for
+# what CI's time has no room for: minutes of smoke runs; a hub, which needs packages and a proxy of its own
+ON_DEMAND = {"classroom", "server"}
 
 
 def _pytest_steps(python, extra):
@@ -526,6 +635,7 @@ def _pytest_steps(python, extra):
             "tests/test_rerun.py",
             "tests/test_hostile.py",
         ),
+        "server": pytest("server", "tests/test_server.py"),
     }
 
 
@@ -554,11 +664,11 @@ def _counts(name, code):
 
 def test(args):
     """Install what is missing, then prove that everything works: lint, unit tests, every notebook, the browser."""
-    python = prepare(["test"])
+    only = args.only or os.environ.get("ONLY", "").split()
+    python = prepare(["test", "server"] if "server" in only else ["test"])
     fetch_texts(python, required=True)
     variables = test_environment()
     steps = _pytest_steps(python, args.rest)
-    only = args.only or os.environ.get("ONLY", "").split()
     unknown = set(only) - set(steps)
     if unknown:
         raise Stop(f"--only knows {', '.join(steps)}; not {', '.join(sorted(unknown))}.")
@@ -571,6 +681,8 @@ def test(args):
         environment = variables if name == "notebooks" else dict(variables, MPLBACKEND="Agg")
         if name in ON_DEMAND:
             environment[f"COURSE_{name.upper()}"] = "1"
+        if name == "server":
+            environment["COURSE_SERVER_PROXY"] = "\n".join(proxy_command())
         code = subprocess.run(command, cwd=ROOT, env=environment).returncode
         counts = _counts(name, code)
         sums = [a + b for a, b in zip(sums, counts)]
@@ -706,11 +818,11 @@ def clean(args):
 
 def freeze(args):
     """For authors: write the installed versions of all packages the course needs to constraints.txt."""
-    return _run_module(prepare(["test"]), "course_utils.manage", "closure")
+    return _run_module(prepare(["test", "server"]), "course_utils.manage", "closure")
 
 
 def write_constraints():
-    """constraints.txt = the closure of requirements.txt and the extra "test" in this environment."""
+    """constraints.txt = the closure of requirements.txt and the extras "test" and "server" in this environment."""
     from packaging.requirements import Requirement
 
     def canonical(name):
@@ -718,7 +830,12 @@ def write_constraints():
 
     versions, todo = (
         {},
-        [(Requirement(name), "") for name, _ in requirements() + test_requirements()],
+        [
+            (Requirement(name), "")
+            for name, _ in requirements()
+            + extra_requirements("test")
+            + extra_requirements("server")
+        ],
     )
     seen = set()
     while todo:
@@ -747,6 +864,7 @@ def write_constraints():
 
 COMMANDS = {
     "lab": lab,
+    "server": server,
     "test": test,
     "execute": execute,
     "full": full,
@@ -770,7 +888,8 @@ def help_text():
     lines += [
         "",
         "  lab        PORT=9000  OPEN=no  HOST=0.0.0.0 (in a container; the token stays)",
-        '  test       ONLY="lint unit"    of: lint format unit notebooks browser',
+        "  server     REHEARSE=4 NB=02_entropy (invented students, this machine alone)    HOST=0.0.0.0  PORT=8000",
+        '  test       ONLY="lint unit"    of: lint format unit notebooks browser; on demand: classroom server',
         "  execute    NB=02_entropy    also for full, slides and bench",
         "  COURSE_BUDGET=fast|class|full   COURSE_VENV=/elsewhere   COURSE_CONSTRAINTS=none   PIP_…=… (any option of pip)",
     ]
@@ -783,19 +902,19 @@ def _parser():
     commands = parser.add_subparsers(dest="command")
     made = {name: commands.add_parser(name, description=f.__doc__) for name, f in COMMANDS.items()}
     commands.add_parser("help")
-    made["lab"].add_argument(
-        "--port", help="port to listen on (default: the first free one from 8888)"
-    )
-    made["lab"].add_argument(
-        "--host", help="address to listen on (default: 127.0.0.1, this machine only)"
-    )
+    for name, default in [("lab", "the first free one from 8888"), ("server", "8000")]:
+        made[name].add_argument("--port", help=f"port to listen on (default: {default})")
+        made[name].add_argument(
+            "--host", help="address to listen on (default: 127.0.0.1, this machine only)"
+        )
+    made["server"].add_argument("--rehearse", metavar="N", help="with N invented students")
     made["test"].add_argument("--only", action="append", default=[], metavar="STEP")
     made["test"].add_argument("rest", nargs="*", help="options for pytest, after --")
     made["fetch"].add_argument("rest", nargs="*")
-    made["install"].add_argument("--extra", action="append", default=[], choices=["test"])
+    made["install"].add_argument("--extra", action="append", default=[], choices=["test", "server"])
     made["lint"].add_argument("--fix", action="store_true")
     made["clean"].add_argument("--all", action="store_true")
-    for name in ["execute", "full", "slides", "bench"]:
+    for name in ["execute", "full", "slides", "bench", "server"]:
         made[name].add_argument(
             "notebooks", nargs="*", help="names such as 02_entropy; without one: all"
         )

@@ -101,7 +101,7 @@ def test_requirements_are_ranges_that_the_constraints_meet():
 
 def test_this_environment_has_what_is_required():
     assert manage.missing_packages(manage.requirements()) == []
-    assert manage.missing_packages(manage.test_requirements()) == []
+    assert manage.missing_packages(manage.extra_requirements("test")) == []
     assert (
         manage.missing_packages([("no-such-package", "1.0"), ("pip", "9999")])[0]
         == "no-such-package"
@@ -110,6 +110,10 @@ def test_this_environment_has_what_is_required():
 
 def test_every_third_party_import_is_required():
     """What course_utils imports is the standard library, itself, or listed in requirements.txt (or comes with what is listed)."""
+
+    def extra(name):
+        return {package.replace("-", "_") for package, _ in manage.extra_requirements(name)}
+
     with_others = {"IPython", "PIL", "pygments"}  # ipykernel and matplotlib can't do without them
     listed = {name.replace("-", "_") for name, _ in manage.requirements()} | {"course_utils"}
     for path in (ROOT / "course_utils").rglob("*.py"):
@@ -119,12 +123,10 @@ def test_every_third_party_import_is_required():
         found = [alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names]
         found += [n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level]
         found = {name.split(".")[0] for name in found}
-        if path.match(
-            "metrics/bench.py"
-        ):  # compares with libraries of the extra "test", where they are installed
-            found -= {name.replace("-", "_") for name, _ in manage.test_requirements()} | {
-                "sklearn"
-            }
+        if path.match("metrics/bench.py"):  # compares with libraries of the extra "test"
+            found -= extra("test") | {"sklearn"}
+        if path.match("server/*.py"):
+            found -= extra("server") | {"websocket"}
         foreign = found - set(sys.stdlib_module_names) - listed - with_others
         assert not foreign, f"{path.relative_to(ROOT)} imports {sorted(foreign)}"
 
