@@ -139,7 +139,10 @@ class Explorer(widgets.VBox):
         self.controls = {name: control.widget() for name, control in controls.items()}
         self._figsize = figsize
         self._image = widgets.Image(
-            format="png", layout=widgets.Layout(width=f"{figsize[0] * 100}px", max_width="100%")
+            format="png",
+            layout=widgets.Layout(
+                width=f"{figsize[0] * 100 * plotting.zoom(figsize):.0f}px", max_width="100%"
+            ),
         )
         self._note = widgets.HTML()
         # widgets.Image has no alt attribute: a hidden text tells a screen reader what the picture shows
@@ -213,12 +216,14 @@ class Explorer(widgets.VBox):
         axes = self._figure.axes
         key = tuple((ax.get_xlabel(), ax.get_ylabel(), *map(_digits, ax.get_ylim())) for ax in axes)
         if key in self._places:
+            magnified, places = self._places[key]
             self._figure.set_layout_engine("none")
-            for ax, place in zip(axes, self._places[key], strict=True):
+            for ax, place in zip(axes, places, strict=True):
                 ax.set_position(place)
-            return plotting.png(self._figure, dpi=_DPI, small=False)
-        image = plotting.png(self._figure, dpi=_DPI, small=False)
-        self._places[key] = [ax.get_position(original=True) for ax in axes]
+            return plotting.png(self._figure, dpi=_DPI, small=False, magnified=magnified)
+        magnified = plotting.magnification(self._figure)
+        image = plotting.png(self._figure, dpi=_DPI, small=False, magnified=magnified)
+        self._places[key] = magnified, [ax.get_position(original=True) for ax in axes]
         return image
 
     def _repr_mimebundle_(self, **kwargs):
@@ -227,6 +232,6 @@ class Explorer(widgets.VBox):
         names = ", ".join(control.label for control in self.specs.values())
         alt = f"{self._alt} ({message('explorer.static', controls=names)})"
         data, metadata = plotting.picture(
-            plotting.png(self._figure), alt, width=self._figsize[0] * 100
+            plotting.png(self._figure), alt, width=plotting.page_width(self._figure)
         )
         return {**(live or {}), **data}, metadata

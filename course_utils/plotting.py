@@ -1,7 +1,9 @@
 """Figure style, the one way to show a figure, and the pictures that more than one lecture draws."""
 
 import base64
+import contextlib
 import io
+import os
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -9,6 +11,8 @@ import numpy as np
 from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
+
+from .texts import message
 
 # Okabe & Ito (2008): eight colours that readers with any common colour vision tell apart.  They are ordered so that
 # neighbours also differ in lightness, hence survive a greyscale print.
@@ -50,36 +54,124 @@ _STYLE = {
         color=[c for n, c in COLORS.items() if n not in ("yellow", "grey")]
     ),
 }
-_PROJECTOR = {
-    "font.size": 16,
-    "axes.titlesize": 17,
-    "axes.labelsize": 16,
-    "legend.fontsize": 15,
-    "lines.linewidth": 3,
-}
+PROJECTOR = 1.35  # how much larger everything in a figure is for the back row, where it has room
+PAGE = (
+    11.0,
+    6.2,
+)  # inches of 100 CSS pixels: how large a figure may be on a projected page of 1280 x 720
+_LAYOUTS = (1.12, 1.06, 1.0)  # magnifications that are tried: beyond, marks run into each other
+_wanted = 1.0
 
 
 def use_style(projector=False):
-    """Give all figures of this kernel the course's style; ``projector`` enlarges text and lines for the back row."""
+    """Give all figures of this kernel the course's style; ``projector`` enlarges them for the back row.
+
+    A figure grows on the page as far as the page has room.  What is missing of PROJECTOR then comes from a layout on a smaller
+    sheet, which is enlarged: text, lines and marks grow, as far as no text leaves the picture or runs into another.
+    """
+    global _wanted
     mpl.rcParams.update(_STYLE)
-    if projector:
-        mpl.rcParams.update(_PROJECTOR)
+    _wanted = PROJECTOR if projector else 1.0
 
 
-def png(fig, dpi=DPI, small=True):
+def zoom(inches):
+    """How much larger a figure of (width, height) inches is shown: 1, in projector mode up to PROJECTOR."""
+    room = min(limit / side for limit, side in zip(PAGE, inches))
+    return max(1.0, min(_wanted, room))
+
+
+def magnification(fig):
+    """How much smaller the sheet is on which the figure is laid out: 1, in projector mode as much as its texts allow."""
+    missing = _wanted / zoom(fig.get_size_inches())
+    if missing < 1.01:
+        return 1.0
+    usual = _crowding(fig, 1.0)
+    tried = (min(missing, m) for m in _LAYOUTS)
+    return next(m for m in tried if m == 1.0 or _crowding(fig, m) <= usual)
+
+
+def cut_texts(fig, magnified=1.0):
+    """The texts that do not fit into the picture when the figure is laid out on a sheet that many times smaller."""
+    width, height, boxes = _boxes(fig, magnified)
+    edge = 0.02 * fig.dpi  # letters are smaller than their boxes
+    return [
+        text.get_text()
+        for text, b in boxes
+        if b.x0 < -edge or b.y0 < -edge or b.x1 > width + edge or b.y1 > height + edge
+    ]
+
+
+def _crowding(fig, magnified):
+    """How many texts leave the picture or run into another one."""
+    inner = [box.shrunk(0.98, 0.9) for _, box in _boxes(fig, magnified)[2]]
+    overlaps = sum(a.overlaps(b) for i, a in enumerate(inner) for b in inner[:i])
+    return len(cut_texts(fig, magnified)) + overlaps
+
+
+def _boxes(fig, magnified):
+    """(width, height, [(text, box), ...]) in pixels: where the texts of the figure lie."""
+    with _sheet(fig, magnified):
+        FigureCanvasAgg(fig)
+        fig.draw_without_rendering()
+        boxes = [(t, (t.get_bbox_patch() or t).get_window_extent()) for t in _texts(fig)]
+        return *fig.bbox.size, boxes
+
+
+def _texts(fig):
+    """The texts that can be seen in a figure."""
+    unseen = set()
+    for ax in fig.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            if not ax.axison:
+                unseen.update(axis.findobj(mpl.text.Text))
+                continue
+            low, high = sorted(axis.get_view_interval())
+            for minor in (False, True):
+                ticks = zip(axis.get_ticklocs(minor=minor), axis.get_ticklabels(minor=minor))
+                unseen.update(label for at, label in ticks if not low <= at <= high)
+    found = fig.findobj(mpl.text.Text)
+    return [t for t in found if t not in unseen and t.get_visible() and t.get_text().strip()]
+
+
+@contextlib.contextmanager
+def _sheet(fig, magnified):
+    """The figure on a sheet so many times smaller."""
+    inches = fig.get_size_inches().copy()
+    fig.set_size_inches(inches / magnified, forward=False)
+    try:
+        yield
+    finally:
+        fig.set_size_inches(inches, forward=False)
+
+
+def png(fig, dpi=DPI, small=True, magnified=None):
     """The figure as PNG bytes, drawn once (savefig draws twice when axes are arranged automatically).
 
     small: spend 70 ms on a palette of 256 colours, a third of the size; live pictures can't wait for it.
+    magnified: a known ``magnification``, which takes several layouts to find.
+    With COURSE_STRICT=1 (the tests) a text that leaves the picture raises AssertionError.
     """
-    fig.set_dpi(dpi)
-    canvas = FigureCanvasAgg(fig)
-    canvas.draw()
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    dpi *= zoom(fig.get_size_inches())
+    magnified = magnified or magnification(fig)
+    with _sheet(fig, magnified):
+        fig.set_dpi(dpi * magnified)
+        canvas = FigureCanvasAgg(fig)
+        canvas.draw()
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    if small and os.environ.get("COURSE_STRICT") == "1":
+        cut = cut_texts(fig, magnified)
+        if cut:
+            raise AssertionError(message("figure.cut", texts=", ".join(map(repr, cut))))
     if small:
         image = image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     image.save(buffer, format="png", compress_level=9 if small else 2)
     return buffer.getvalue()
+
+
+def page_width(fig):
+    """CSS pixels that a figure is wide on the page: 100 an inch, more in projector mode."""
+    return fig.get_figwidth() * 100 * zoom(fig.get_size_inches())
 
 
 def picture(image, alt, width):
@@ -95,7 +187,7 @@ def show(fig, alt):
     """
     if len(alt.strip()) < 20:
         raise ValueError(f"alt must say what the figure shows; {alt!r} doesn't")
-    data, metadata = picture(png(fig), alt, width=fig.get_figwidth() * 100)
+    data, metadata = picture(png(fig), alt, width=page_width(fig))
     plt.close(fig)
     display(data, metadata=metadata, raw=True)
 

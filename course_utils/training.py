@@ -323,9 +323,8 @@ class _Curve:
             )
             if self.note:  # what the title says of an interrupt or a divergence
                 alt = f"{alt} {self.note}"
-            data, metadata = plotting.picture(
-                plotting.png(figure, dpi=100, small=final), alt, width=700
-            )
+            image = plotting.png(figure, dpi=100, small=final)
+            data, metadata = plotting.picture(image, alt, width=plotting.page_width(figure))
         if self._handle is None:
             self._handle = display(data, metadata=metadata, raw=True, display_id=True)
         else:

@@ -31,13 +31,13 @@ def test_budget(monkeypatch):
 def test_setup_seeds_and_enlarges(capsys):
     runtime.setup("00_test", seed=3)
     first = torch.rand(2), np.random.rand(2)  # noqa: NPY002
-    size = plt.rcParams["font.size"]
+    usual = plotting.zoom((8, 4))
     runtime.setup("00_test", seed=3, projector=True)
     assert torch.equal(first[0], torch.rand(2))
     assert np.array_equal(first[1], np.random.rand(2))  # noqa: NPY002
-    assert plt.rcParams["font.size"] > size
+    assert plotting.zoom((8, 4)) > usual == 1
     runtime.setup("00_test")
-    assert plt.rcParams["font.size"] == size
+    assert plotting.zoom((8, 4)) == 1
     assert "00_test" in capsys.readouterr().out
 
 

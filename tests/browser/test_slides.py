@@ -10,12 +10,6 @@ import pytest
 from course_utils import notebooks, plotting, slides
 
 TEXT, CODE, FIGURE = 18, 14, 14  # px at least, of 720
-# (deck, cell): {kinds of complaint} about a slide that are known and wait for its author
-KNOWN = {
-    ("00_start_here", "timeline"): {"figure"},  # 11 x 8 inches with text of 10 points
-    ("03_autoregression", "image-samples"): {"figure"},  # 9 x 7.2 inches
-}
-
 CHECK = """dpi => {
     const found = [];
     const frame = {left: 50, right: 1230, top: 30, bottom: 656};
@@ -115,11 +109,7 @@ def complaints(found):
 @pytest.mark.parametrize("name", [path.stem for path in notebooks.paths()])
 def test_every_slide(open_deck, name):
     page = open_deck(name)
-    wrong = [
-        f"{cell}: {what}"
-        for cell, what in complaints(page.evaluate(CHECK, plotting.DPI))
-        if what.split()[0] not in KNOWN.get((name, cell), ())
-    ]
+    wrong = [f"{cell}: {what}" for cell, what in complaints(page.evaluate(CHECK, plotting.DPI))]
     assert not wrong, f"{len(wrong)} complaints\n" + "\n".join(wrong)
     assert page.evaluate("Reveal.getTotalSlides()") > 10
     assert not page.errors
