@@ -19,7 +19,9 @@ _QUICK = {"axes.titley": 1.02}  # a fixed height: searching for a free one takes
 _DECK = """<style>
 .jp-Deck .jp-CodeCell:has(.course-explorer) > .jp-Cell-inputWrapper,
 .jp-Deck .jp-CodeCell:has(.course-quiz) > .jp-Cell-inputWrapper {display: none}
+.jp-Deck .jp-InternalAnchorLink {display: none}
 .jp-Deck .jp-RenderedHTMLCommon, .jp-Deck .jp-Notebook {--jp-content-font-size1: 24px; --jp-code-font-size: 17px}
+.jp-Deck .course-explorer {--jp-widgets-font-size: 20px; --jp-widgets-inline-height: 36px}
 </style>"""
 _SLOW = 0.1  # seconds a redraw may take before a slider waits for the mouse to be released
 _WIDE = widgets.Layout(width="95%", max_width="720px")

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from .conftest import ROOT
-from .test_first_lecture import PATIENCE, course_notebook, run_all
+from .test_first_lecture import PATIENCE, SOON, course_notebook, run_all
 
 QUICK = ["02_entropy"]
 ALL = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -121,3 +121,49 @@ def test_the_focus_is_visible(opened):
     handle.focus()
     page.keyboard.press("ArrowRight")
     assert handle.evaluate(look) != before
+
+
+ON_SLIDE = """() => [...document.querySelectorAll('.jp-Notebook .jp-Cell.jp-deck-mod-visible')].map(
+    cell => [cell.innerText.trim().length > 0, !!cell.querySelector('.course-explorer')]
+)"""
+
+WHERE = """() => [...document.querySelectorAll('.jp-Notebook .jp-Cell')].map(
+    (cell, k) => cell.classList.contains('jp-deck-mod-visible') ? k : '').join('')"""
+
+
+def test_the_live_deck_keeps_its_sliders(opened):
+    """From the first cell: the deck button, Space up to the first live figure, move it, on to the next slide, and out again."""
+    page = opened.page
+    page.locator(".jp-Notebook").first.evaluate("notebook => notebook.scrollTop = 0")
+    page.locator(".jp-Notebook .jp-Cell").first.click(position={"x": 5, "y": 5})
+    page.locator("[data-jp-item-name=deck] jp-button").click()
+    page.wait_for_selector("body[data-jp-deck-mode=presenting]", state="attached", timeout=SOON)
+    slides = 0
+    while not any(live for _, live in page.evaluate(ON_SLIDE)):
+        assert slides < len(opened.notebook["cells"]), "no slide with a live figure"
+        page.keyboard.press("Space")
+        page.wait_for_timeout(300)
+        slides += 1
+        assert any(filled for filled, _ in page.evaluate(ON_SLIDE)), f"slide {slides} is empty"
+    assert slides > 3
+    explorer = page.locator(".jp-deck-mod-visible .course-explorer").first
+    label = explorer.locator(".widget-label").first
+    assert float(label.evaluate("l => parseFloat(getComputedStyle(l).fontSize)")) >= 18
+    picture, still = explorer.locator("img").first, []
+    for what, action in ways(page, explorer):
+        before = picture.evaluate(BYTES_OF)
+        action()
+        deadline = time.monotonic() + 10
+        while picture.evaluate(BYTES_OF) == before and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if picture.evaluate(BYTES_OF) == before and "the other way" not in what:
+            still.append(what)
+    assert not still
+    before = page.evaluate(WHERE)
+    page.locator(".jp-deck-mod-direction-down, .jp-deck-mod-direction-forward").last.click()
+    page.wait_for_function(f"before => ({WHERE})() !== before", arg=before, timeout=SOON)
+    page.locator(".jp-deck-mod-stop").click()
+    page.wait_for_selector(
+        "body:not([data-jp-deck-mode=presenting])", state="attached", timeout=SOON
+    )
+    assert page.locator(".jp-Notebook .jp-Cell").count() == len(opened.notebook["cells"])
