@@ -4,7 +4,6 @@ Made real: a folder without write permission (for root, too: without the capabil
 of the system, as on a full disk), one core, little memory, a killed kernel, two lectures at once.
 """
 
-import ctypes
 import json
 import os
 import queue
@@ -17,6 +16,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from course_utils.server.accounts import without_overruling
 
 resource = pytest.importorskip("resource", reason="limits are set the POSIX way")
 if not sys.platform.startswith("linux"):
@@ -40,15 +41,6 @@ fit(net, lambda net, x: net(x).square().mean(), [images[:64].view(64, -1)], step
 print("rows:", [(r.model, r.value) for r in leaderboard.table("a task")])
 print("solved:", sum(len(row["solved"]) for row in progress()), images.shape[0], "images")
 """
-
-
-def drop_overruling():
-    """For root: the permission bits hold (CAP_DAC_OVERRIDE leaves the bounding set; exec then comes without it)."""
-    if os.geteuid() == 0:
-        libc = ctypes.CDLL(None, use_errno=True)
-        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-            if libc.prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP
-                raise OSError(ctypes.get_errno(), "prctl")
 
 
 def run(code, home, *, prepare=None, course=ROOT, **variables):
@@ -95,7 +87,7 @@ def contents(folder):
 def test_read_only_course(course, tmp_path):
     """Results and caches go to the user's own folders, with a message; nothing in the course changes; the second time, all is there."""
     before = contents(course)
-    code, out, err = run(STUDENT, tmp_path, course=course, prepare=drop_overruling)
+    code, out, err = run(STUDENT, tmp_path, course=course, prepare=without_overruling)
     assert code == 0, err[-2000:]
     assert "solved: 1 10000 images" in out and "('mine', 1.5)" in out
     assert "your results go to" in err and "cached files go to" in err and "COURSE_HOME" in err
@@ -103,7 +95,7 @@ def test_read_only_course(course, tmp_path):
     kept = [p.name for p in tmp_path.rglob("*") if p.is_file()]
     assert "progress.jsonl" in kept and "t10k-images-idx3-ubyte" in kept
     again = "from course_utils import progress\nprint(sum(len(r['solved']) for r in progress()))"
-    assert run(again, tmp_path, course=course, prepare=drop_overruling)[1].strip() == "1"
+    assert run(again, tmp_path, course=course, prepare=without_overruling)[1].strip() == "1"
 
 
 def test_nowhere_to_write(monkeypatch):

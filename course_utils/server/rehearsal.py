@@ -7,7 +7,6 @@ and a copy of the course without write permission stands for the shared course.
 
 import argparse
 import contextlib
-import ctypes
 import json
 import os
 import secrets
@@ -28,12 +27,12 @@ import psutil
 import requests
 import websocket
 
-from course_utils import paths
+from course_utils import notebooks, paths
 from course_utils.runtime import cores
 
 from . import capacity
+from .accounts import FIRST_UID, accounts_of_their_own, without_overruling
 
-FIRST_UID = 61000  # accounts that no system hands out (systemd and Debian leave 60001 to 61183 free for such use)
 _CONFIG = Path(__file__).with_name("rehearsal_config.py")
 
 
@@ -42,29 +41,6 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def accounts_of_their_own():
-    """Whether students can be other accounts here: root, and this Python starts as somebody else, too."""
-    if os.geteuid() != 0:
-        return False
-    command = [sys.executable, "-c", "import torch, jupyterhub, jupyterlab"]
-    try:
-        done = subprocess.run(
-            command, user=FIRST_UID, group=FIRST_UID, capture_output=True, cwd="/"
-        )
-    except PermissionError:
-        return False
-    return done.returncode == 0
-
-
-def _without_overruling():
-    """For root: permission bits hold from here on (CAP_DAC_OVERRIDE leaves the bounding set; a started program comes without it)."""
-    if os.geteuid() == 0:
-        libc = ctypes.CDLL(None, use_errno=True)
-        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-            if libc.prctl(24, capability, 0, 0, 0):  # PR_CAPBSET_DROP
-                raise OSError(ctypes.get_errno(), "prctl")
 
 
 def snapshot(folder):
@@ -161,7 +137,7 @@ class Classroom:
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=None if self.separate else _without_overruling,
+                preexec_fn=None if self.separate else without_overruling,
                 start_new_session=True,
             )
         end = time.monotonic() + 90
@@ -474,21 +450,21 @@ def report(runs, watch, say=print):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="make server REHEARSE=n", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make server REHEARSE=n NB=…", description=__doc__)
     parser.add_argument("students", type=int)
-    parser.add_argument("lecture", nargs="?", default="00_start_here")
+    parser.add_argument("lectures", nargs="*")
     args = parser.parse_args()
-    proxy = os.environ["COURSE_SERVER_PROXY"].split("\n")
-    runs, watch, changed = rehearse(args.students, args.lecture, proxy)
-    report(runs, watch)
-    wrong = [f"{run.student}, cell {cell}: {error}" for run in runs for cell, error in run.errors]
-    wrong += [f"changed in the course: {name}" for name in changed]
-    print(
-        "\n".join(wrong)
-        if wrong
-        else "Every cell of every student ran; nothing in the course changed."
-    )
-    return 1 if wrong else 0
+    found = notebooks.wanted(args.lectures or ["00_start_here"])
+    proxy, wrong = os.environ["COURSE_SERVER_PROXY"].split("\n"), []
+    for path in found:
+        runs, watch, changed = rehearse(args.students, path.stem, proxy)
+        report(runs, watch)
+        now = [f"{run.student}, cell {cell}: {error}" for run in runs for cell, error in run.errors]
+        now += [f"changed in the course: {name}" for name in changed]
+        print(*now or ["Every cell of every student ran; nothing in the course changed."], sep="\n")
+        print(flush=True)
+        wrong += now
+    return 1 if wrong or not found else 0
 
 
 if __name__ == "__main__":
