@@ -436,6 +436,8 @@ def _host_variable():
 # --- a server for a class ---------------------------------------------------------------------------------------------
 
 PROXY = "configurable-http-proxy"  # JupyterHub's own; a Node.js program
+# the newest of its versions that runs on a Node.js of at least that version, its own dependencies included
+PROXY_FOR_NODE = {22: "5", 20: "~5.2.0", 18: "~5.1.0"}
 
 
 def proxy_command():
@@ -446,15 +448,22 @@ def proxy_command():
     folder = VENV / "proxy"
     program = folder / "node_modules" / PROXY / "bin" / PROXY
     node, npm = shutil.which("node"), shutil.which("npm")
-    if not program.is_file() or not node:
-        if not node or not npm:
+    if not node or (not npm and not program.is_file()):
+        raise Stop(
+            f"JupyterHub needs {PROXY}, which comes with npm, and npm is not here.\n"
+            "On Debian and Ubuntu: sudo apt install npm; with conda: conda install -c conda-forge nodejs. Then again."
+        )
+    if not program.is_file():
+        said = subprocess.run([node, "--version"], capture_output=True, text=True).stdout.strip()
+        major = _numbers(said)[0] if _numbers(said) else 0
+        version = next((v for least, v in PROXY_FOR_NODE.items() if major >= least), None)
+        if version is None:
             raise Stop(
-                f"JupyterHub needs {PROXY}, which comes with npm, and npm is not here.\n"
-                "On Debian and Ubuntu: sudo apt install npm; with conda: conda install -c conda-forge nodejs. Then again."
+                f"JupyterHub's proxy needs Node.js 18 or newer; this is {said or 'unknown'} ({node})."
             )
         say(f"Installing {PROXY} into {folder} …")
-        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), f"{PROXY}@5"]
-        if subprocess.run(command, cwd=ROOT).returncode or not program.is_file():
+        options = ["--no-audit", "--no-fund", "--prefix", str(folder), f"{PROXY}@{version}"]
+        if subprocess.run([npm, "install", *options], cwd=ROOT).returncode:
             raise Stop(f"npm could not install {PROXY}, see above. Run the command again later.")
     return [node, str(program)]
 

@@ -136,6 +136,30 @@ def test_no_npm_is_explained(monkeypatch, tmp_path):
         manage.proxy_command()
 
 
+@pytest.mark.parametrize(
+    "said, wanted",
+    [("v24.1.0", "5"), ("v20.20.2", "~5.2.0"), ("v18.13.0", "~5.1.0"), ("v12.22.9", None)],
+)
+def test_the_proxy_fits_the_node_that_is_there(monkeypatch, tmp_path, said, wanted):
+    asked = []
+
+    def run(command, **options):
+        asked.append(command)
+        return types.SimpleNamespace(stdout=said + "\n", returncode=0)
+
+    monkeypatch.setattr(manage, "VENV", tmp_path)
+    monkeypatch.setattr(
+        manage.shutil, "which", lambda name: None if name == manage.PROXY else f"/usr/bin/{name}"
+    )
+    monkeypatch.setattr(manage.subprocess, "run", run)
+    if wanted is None:
+        with pytest.raises(manage.Stop, match=r"Node\.js 18 or newer; this is v12"):
+            manage.proxy_command()
+        return
+    assert manage.proxy_command()[0] == "/usr/bin/node"
+    assert asked[-1][-1] == f"configurable-http-proxy@{wanted}"
+
+
 # --- four students at once --------------------------------------------------------------------------------------------
 
 
