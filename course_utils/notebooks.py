@@ -105,7 +105,8 @@ def normalise(nb):
     """The notebook in the form in which it is committed; a new object, ``nb`` stays as it is.
 
     Drops timings, widget state and the live half of widget outputs (the picture stays); joins pieces of printed text; fixes
-    the kernel's name; moves an id that an editor left in the metadata to where it belongs.
+    the kernel's name; moves an id that an editor left in the metadata to where it belongs; a slide type "-", which JupyterLab
+    leaves out, goes (the live deck would not show the cell).
     """
     nb = copy.deepcopy(nb)
     nb.nbformat, nb.nbformat_minor = 4, 5
@@ -116,6 +117,8 @@ def normalise(nb):
         cell.metadata = nbformat.from_dict(
             {k: v for k, v in cell.metadata.items() if k in CELL_METADATA}
         )
+        if cell.metadata.get("slideshow", {}).get("slide_type") == "-":
+            del cell.metadata["slideshow"]
         cell.source = cell.source.rstrip("\n")
         if not cell.get("attachments", True):
             del cell["attachments"]

@@ -20,7 +20,13 @@ MAX_BYTES = 1_500_000
 MAX_OUTPUT_LINES = 30
 MAX_CODE_LINES = 45
 MIN_ALT = 20
-SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
+SLIDE_TYPES = {
+    "slide",
+    "subslide",
+    "fragment",
+    "skip",
+    "notes",
+}  # without one, a cell goes on with the slide before
 
 # how many cells with a tag
 COUNTS = {
@@ -174,11 +180,14 @@ def headings_skip_no_level(book):
         before = level
 
 
-def every_cell_has_a_slide_type(book):
+def slide_types_are_known(book):
     for cell in book.cells:
         found = cell.metadata.get("slideshow", {}).get("slide_type")
-        if found not in SLIDE_TYPES:
-            yield cell, f"slide_type is {found!r}; wanted: one of {', '.join(sorted(SLIDE_TYPES))}"
+        if found not in {*SLIDE_TYPES, None}:
+            yield (
+                cell,
+                f"slide_type is {found!r}; wanted: one of {', '.join(sorted(SLIDE_TYPES))}, or none",
+            )
 
 
 def sections_begin_slides(book):
@@ -510,7 +519,7 @@ EVERY = [
     ids_are_unique_and_meaningful,
     one_h1_which_comes_first,
     headings_skip_no_level,
-    every_cell_has_a_slide_type,
+    slide_types_are_known,
     sections_begin_slides,
     no_errors_in_outputs,
     executed_from_top_to_bottom,
@@ -626,7 +635,7 @@ BROKEN = [
     (ids_are_unique_and_meaningful, [("same", "x", {}), ("same", "y", {})]),
     (one_h1_which_comes_first, [("a-a", "# One", {}), ("b-b", "# Two", {})]),
     (headings_skip_no_level, [("a-a", "# One", {}), ("b-b", "### Three", MD)]),
-    (every_cell_has_a_slide_type, [("a-a", "x", {"slide": "what"})]),
+    (slide_types_are_known, [("a-a", "x", {"slide": "what"})]),
     (sections_begin_slides, [("a-a", "## Part", MD)]),
     (no_errors_in_outputs, [("a-a", "x", {"outputs": [_said("UserWarning", "stderr")]})]),
     (executed_from_top_to_bottom, [("a-a", "x", {"count": 2})]),
