@@ -4,8 +4,8 @@ import os
 
 GB = 1e9
 SYSTEM = 1.5  # GB for the system, the hub and the proxy
-STUDENT_SERVER = 0.1  # GB for a student's JupyterLab, without kernels
-KERNEL = 1.7  # GB that a kernel takes at most in the lectures, see the table in README.md
+STUDENT_SERVER = 0.14  # GB for a student's JupyterLab, without kernels
+KERNEL = 1.8  # GB that a kernel takes at most in the lectures: measured in 05, see the table in README.md
 KERNEL_LIMIT = 4  # GB that one program of a student may reserve (address space, more than it uses)
 
 

@@ -391,7 +391,8 @@ class Watch:
                 self.kind_of[key] = kind
                 self.peaks[key] = max(self.peaks.get(key, 0), pss)
                 self.cpu[key] = times.user + times.system
-                self.reserved[key] = int(status.split("VmData:")[1].split()[0]) * 1024
+                reserved = int(status.split("VmData:")[1].split()[0]) * 1024
+                self.reserved[key] = max(self.reserved.get(key, 0), reserved)
             self.highest = max(self.highest, total)
             self.done.wait(self.every)
 
