@@ -31,7 +31,7 @@ __all__ = ["DataError", "Digits", "Recording", "audio", "mnist", "plays", "statu
 
 SPLITS = ("train", "valid", "test")
 MNIST_VALID = 5_000  # the last images of the training file
-FETCH = "python -m course_utils.fetch"
+FETCH = "python -m course_utils fetch"
 
 
 class DataError(Exception):
@@ -101,7 +101,7 @@ def text(name: str, split: str = "all") -> str:
     split: "train", "valid", "test" or "all".  Shakespeare is split by whole plays, with two newlines
     between plays.  The names are one a line, in a fixed shuffled order, 90/5/5 %; "all" is the three
     parts in a row.  data/README.md has the details and the sources.
-    Raises DataError when the file isn't there (it is brought once by ``python -m course_utils.fetch``)
+    Raises DataError when the file isn't there (it is brought once by ``python -m course_utils fetch``)
     or isn't what it should be, and ValueError for another name or split.
     """
     _one_of(manifest()["texts"], name, "text")
@@ -184,7 +184,7 @@ def status() -> list[tuple[str, bool, str]]:
     return report
 
 
-# ------------------------------------------------------- for course_utils.fetch, which brings files
+# ------------------------------------------------------- for commands/fetch.py, which brings files
 
 
 def manifest() -> dict:
@@ -401,7 +401,7 @@ def _text_message(name: str, path: Path) -> str:
         f"  expected:  {expected}\n"
         f"  found:     {_found(path, entry['bytes'], 'sha256')}\n"
         f"  to bring it (once, needs internet):\n"
-        f"    in a notebook cell:  %run -m course_utils.fetch\n"
+        f"    in a notebook cell:  %run -m course_utils.commands.fetch\n"
         f"    or in a terminal, in {paths.course_root()}:  {FETCH}"
     )
 
@@ -415,7 +415,7 @@ def _packed_message(name: str) -> str:
         f"  found:     {_found(path, entry['gz_bytes'], 'sha256')}\n"
         f"  to restore it: {_git_checkout(f'data/mnist/{name}.gz')}\n"
         f"    or download it anew (needs internet), in a notebook cell:  "
-        f"%run -m course_utils.fetch -- --mnist\n"
+        f"%run -m course_utils.commands.fetch -- --mnist\n"
         f"    or in a terminal, in {paths.course_root()}:  {FETCH} --mnist"
     )
 

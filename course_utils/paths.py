@@ -1,6 +1,6 @@
 """Where the course keeps things: its own data, derived files, and what the student makes.
 
-Only the standard library: ``python -m course_utils.fetch`` needs these before torch is installed.
+Only the standard library: ``python -m course_utils fetch`` needs these before torch is installed.
 """
 
 import os

