@@ -1,5 +1,7 @@
 """Exercises of lecture 08, metrics: references, cases, and the answers that students really give."""
 
+# ruff: noqa: E731 - one line a mistake, so that they read as a table
+
 import math
 from collections import Counter
 from itertools import combinations
@@ -7,7 +9,40 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from .engine import Exercise
+from .declare import Declarations
+
+EXERCISES = Declarations()
+
+
+_PAIRS = [
+    ("the cat sat on the mat", "the cat is sitting on the mat"),
+    ("the the the the the the the", "the cat is on the mat"),
+    ("she saw the old man in the old park today", "in the old park she saw the old man"),
+    ("кіт сидить на килимі і спить на килимі", "кіт спить на старому килимі і сидить"),
+    ("a b c d e", "a b c d e"),
+    ("to be or not to be that is the question", "to be or not to be"),
+    ("no word in common", "entirely different tokens here"),
+]
+
+
+_ORDERS = (1, 1, 2, 2, 3, 1, 2)
+
+
+def ngrams(tokens, n):
+    """How often each run of n tokens occurs: a Counter of tuples."""
+    return Counter(zip(*(tokens[i:] for i in range(n)), strict=False))
+
+
+def _text_cases():
+    return [(a.split(), b.split()) for a, b in _PAIRS]
+
+
+def _f1(common, a, b):
+    return 2 * common / (a + b) if common else 0.0
+
+
+def _both(a, b):
+    return (a & b).total(), a.total(), b.total()
 
 
 def frechet_distance(mu1, cov1, mu2, cov2):
@@ -22,6 +57,77 @@ def frechet_distance(mu1, cov1, mu2, cov2):
     return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - 2 * overlap
 
 
+def _covariance(d, seed, rank=None):
+    a = torch.randn(
+        d, rank or d + 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
+    return a @ a.T / a.shape[1]  # fmt: skip
+
+
+def _root(m):
+    """Root of a symmetric matrix."""
+    values, vectors = torch.linalg.eigh(m)
+    return vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.T
+
+
+def _frechet_no_mean(mu1, cov1, mu2, cov2):
+    return frechet_distance(torch.zeros_like(mu1), cov1, torch.zeros_like(mu2), cov2)
+
+
+@EXERCISES.declare(frechet_distance)
+class _:
+    def cases():
+        mu = [torch.randn(4, generator=torch.Generator().manual_seed(s)).double() for s in (1, 2)]
+        tilted = torch.tensor([[2.0, 1.2], [1.2, 1.0]]).double()
+        return [
+            (mu[0], _covariance(4, 3), mu[1], _covariance(4, 4)),
+            (torch.zeros(2).double(), tilted, torch.zeros(2).double(), tilted.flip(0, 1)),
+            (torch.ones(3).double(), 4 * torch.eye(3).double(), torch.zeros(3).double(), torch.eye(3).double()),
+            (mu[1], _covariance(4, 5), mu[0], _covariance(4, 6, rank=2)),
+        ]  # fmt: skip
+
+    class mistakes:
+        def no_root(mu1, cov1, mu2, cov2):
+            return (mu1 - mu2).square().sum() + torch.trace(cov1 + cov2 - 2 * cov1 @ cov2)
+
+        def elementwise(mu1, cov1, mu2, cov2):
+            product = (cov1 @ cov2).clamp(min=0)
+            return (mu1 - mu2).square().sum() + torch.trace(cov1 + cov2 - 2 * product.sqrt())
+
+        def diagonal(mu1, cov1, mu2, cov2):
+            spread = cov1.diagonal().sqrt() - cov2.diagonal().sqrt()
+            return (mu1 - mu2).square().sum() + spread.square().sum()
+
+        def rooted(mu1, cov1, mu2, cov2):
+            return frechet_distance(mu1, cov1, mu2, cov2).clamp(min=0).sqrt()
+
+        no_mean = _frechet_no_mean
+
+        def norm(mu1, cov1, mu2, cov2):
+            return (mu1 - mu2).norm() + _frechet_no_mean(mu1, cov1, mu2, cov2)
+
+        def no_two(mu1, cov1, mu2, cov2):
+            overlap = torch.linalg.eigvals(cov1 @ cov2).real.clamp(min=0).sqrt().sum()
+            return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - overlap
+
+        means_only = lambda mu1, cov1, mu2, cov2: (mu1 - mu2).square().sum()
+
+        def root_of_trace(mu1, cov1, mu2, cov2):
+            overlap = (cov1 @ cov2).trace().sqrt()
+            return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - 2 * overlap
+
+    class alternatives:
+        def symmetric(mu1, cov1, mu2, cov2):
+            half = _root(cov1)
+            return (mu1 - mu2).square().sum() + torch.trace(
+                cov1 + cov2 - 2 * _root(half @ cov2 @ half)
+            )
+
+        def singular(mu1, cov1, mu2, cov2):
+            overlap = torch.linalg.svdvals(_root(cov1) @ _root(cov2)).sum()
+            return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - 2 * overlap
+
+
 def inception_score(probs):
     """exp of the mean KL(p(y|x) || p(y)), p(y) the mean over all images (Salimans et al. 2016).
 
@@ -30,6 +136,58 @@ def inception_score(probs):
     marginal = probs.mean(0, keepdim=True)  # (1, classes)
     kl = (torch.xlogy(probs, probs) - torch.xlogy(probs, marginal)).sum(1)  # (images,)
     return kl.mean().exp()
+
+
+def _kl_rows(probs):
+    marginal = probs.mean(0, keepdim=True)
+    return (torch.xlogy(probs, probs) - torch.xlogy(probs, marginal)).sum(1)
+
+
+@EXERCISES.declare(inception_score)
+class _:
+    def cases():
+        draw = torch.Generator().manual_seed(7)
+        return [
+            (torch.softmax(2 * torch.randn(12, 5, generator=draw), 1),),
+            (torch.eye(4),),
+            (torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.0, 0.3, 0.7], [0.6, 0.4, 0.0]]),),
+            (torch.softmax(torch.randn(20, 3, generator=draw), 1),),
+        ]
+
+    class mistakes:
+        no_exp = lambda probs: _kl_rows(probs).mean()
+        sign = lambda probs: (-_kl_rows(probs).mean()).exp()
+        exp_first = lambda probs: _kl_rows(probs).exp().mean()
+        base_two = lambda probs: 2 ** _kl_rows(probs).mean()
+        summed = lambda probs: _kl_rows(probs).sum().exp()
+        over_all = lambda probs: (_kl_rows(probs) / probs.shape[1]).mean().exp()
+
+        def by_parts(probs):
+            return torch.stack(
+                [_kl_rows(part).mean().exp() for part in probs.tensor_split(2)]
+            ).mean()
+
+        def reverse(probs):
+            marginal = probs.mean(0, keepdim=True)
+            safe = probs.clamp(min=1e-12)
+            return (torch.xlogy(marginal, marginal) - marginal * safe.log()).sum(1).mean().exp()
+
+        marginal_only = lambda probs: (-torch.xlogy(probs.mean(0), probs.mean(0)).sum()).exp()
+        conditional_only = lambda probs: (-torch.xlogy(probs, probs).sum(1).mean()).exp()
+
+    class alternatives:
+        def numpy(probs):
+            probs = np.asarray(probs, dtype=np.float64)
+            p_y = probs.mean(0)
+            with np.errstate(all="ignore"):
+                terms = np.where(probs > 0, probs * np.log(probs / p_y), 0.0)
+            return np.exp(terms.sum(1).mean())
+
+        def entropies(probs):
+            def entropy(p):
+                return -torch.xlogy(p, p).sum(-1)
+
+            return torch.exp(entropy(probs.mean(0)) - entropy(probs).mean())
 
 
 def bleu(candidate, references):
@@ -44,208 +202,6 @@ def bleu(candidate, references):
         log_precision += math.log(matches / counts.total()) / 4
     closest = min((abs(len(r) - len(candidate)), len(r)) for r in references)[1]
     return math.exp(min(0.0, 1 - closest / len(candidate)) + log_precision)
-
-
-def rouge_n(candidate, reference, n):
-    """F1 of the n-grams that both texts have (Lin 2004).  Token lists -> 0..1."""
-    a, b = ngrams(candidate, n), ngrams(reference, n)
-    common = (a & b).total()  # each as often as in the text that has fewer
-    return 2 * common / (a.total() + b.total()) if common else 0.0
-
-
-def rouge_l(candidate, reference):
-    """F1 of the longest common subsequence: words in order, gaps allowed (Lin 2004).  Token lists -> 0..1."""
-    row = [0] * (len(reference) + 1)  # row[j]: longest so far within reference[:j]
-    for word in candidate:
-        before = row
-        row = [0]
-        for j, other in enumerate(reference):
-            row.append(before[j] + 1 if word == other else max(row[j], before[j + 1]))
-    common = row[-1]
-    return 2 * common / (len(candidate) + len(reference)) if common else 0.0
-
-
-def rouge_s(candidate, reference):
-    """F1 of pairs of words in order with any gap between them, skip-bigrams (Lin 2004).  Token lists -> 0..1."""
-    a, b = Counter(combinations(candidate, 2)), Counter(combinations(reference, 2))
-    common = (a & b).total()
-    return 2 * common / (a.total() + b.total()) if common else 0.0
-
-
-def perplexity(token_log_probs):
-    """exp(-mean log-probability of a token): among how many equally likely tokens the model hesitates.
-
-    token_log_probs: (tokens,), natural logarithms.  Returns a scalar >= 1.
-    """
-    return (-token_log_probs.mean()).exp()
-
-
-def binomial_sign_test(wins, trials):
-    """Two-sided exact p-value: the chance of a result at least as far from trials / 2, either way, if both are equally good."""
-    far = abs(wins - trials / 2)
-    ways = sum(math.comb(trials, k) for k in range(trials + 1) if abs(k - trials / 2) >= far)
-    return ways / 2**trials
-
-
-def ngrams(tokens, n):
-    """How often each run of n tokens occurs: a Counter of tuples."""
-    return Counter(zip(*(tokens[i:] for i in range(n)), strict=False))
-
-
-# --- Frechet distance ------------------------------------------------------------------------------------------------
-
-
-def _covariance(d, seed, rank=None):
-    a = torch.randn(
-        d, rank or d + 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
-    return a @ a.T / a.shape[1]  # fmt: skip
-
-
-def _frechet_cases():
-    mu = [torch.randn(4, generator=torch.Generator().manual_seed(s)).double() for s in (1, 2)]
-    tilted = torch.tensor([[2.0, 1.2], [1.2, 1.0]]).double()
-    return [
-        (mu[0], _covariance(4, 3), mu[1], _covariance(4, 4)),
-        (torch.zeros(2).double(), tilted, torch.zeros(2).double(), tilted.flip(0, 1)),
-        (torch.ones(3).double(), 4 * torch.eye(3).double(), torch.zeros(3).double(), torch.eye(3).double()),
-        (mu[1], _covariance(4, 5), mu[0], _covariance(4, 6, rank=2)),
-    ]  # fmt: skip
-
-
-def _root(m):
-    """Root of a symmetric matrix."""
-    values, vectors = torch.linalg.eigh(m)
-    return vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.T
-
-
-def _frechet_symmetric(mu1, cov1, mu2, cov2):
-    half = _root(cov1)
-    return (mu1 - mu2).square().sum() + torch.trace(cov1 + cov2 - 2 * _root(half @ cov2 @ half))
-
-
-def _frechet_singular(mu1, cov1, mu2, cov2):
-    overlap = torch.linalg.svdvals(_root(cov1) @ _root(cov2)).sum()
-    return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - 2 * overlap
-
-
-def _frechet_no_root(mu1, cov1, mu2, cov2):
-    return (mu1 - mu2).square().sum() + torch.trace(cov1 + cov2 - 2 * cov1 @ cov2)
-
-
-def _frechet_elementwise(mu1, cov1, mu2, cov2):
-    product = (cov1 @ cov2).clamp(min=0)
-    return (mu1 - mu2).square().sum() + torch.trace(cov1 + cov2 - 2 * product.sqrt())
-
-
-def _frechet_diagonal(mu1, cov1, mu2, cov2):
-    spread = cov1.diagonal().sqrt() - cov2.diagonal().sqrt()
-    return (mu1 - mu2).square().sum() + spread.square().sum()
-
-
-def _frechet_rooted(mu1, cov1, mu2, cov2):
-    return frechet_distance(mu1, cov1, mu2, cov2).clamp(min=0).sqrt()
-
-
-def _frechet_no_mean(mu1, cov1, mu2, cov2):
-    return frechet_distance(torch.zeros_like(mu1), cov1, torch.zeros_like(mu2), cov2)
-
-
-def _frechet_norm(mu1, cov1, mu2, cov2):
-    return (mu1 - mu2).norm() + _frechet_no_mean(mu1, cov1, mu2, cov2)
-
-
-def _frechet_no_two(mu1, cov1, mu2, cov2):
-    overlap = torch.linalg.eigvals(cov1 @ cov2).real.clamp(min=0).sqrt().sum()
-    return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - overlap
-
-
-def _frechet_means_only(mu1, cov1, mu2, cov2):
-    return (mu1 - mu2).square().sum()
-
-
-def _frechet_root_of_trace(mu1, cov1, mu2, cov2):
-    overlap = (cov1 @ cov2).trace().sqrt()
-    return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - 2 * overlap
-
-
-# --- Inception Score -------------------------------------------------------------------------------------------------
-
-
-def _probs_cases():
-    draw = torch.Generator().manual_seed(7)
-    return [
-        (torch.softmax(2 * torch.randn(12, 5, generator=draw), 1),),
-        (torch.eye(4),),
-        (torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.0, 0.3, 0.7], [0.6, 0.4, 0.0]]),),
-        (torch.softmax(torch.randn(20, 3, generator=draw), 1),),
-    ]
-
-
-def _kl_rows(probs):
-    marginal = probs.mean(0, keepdim=True)
-    return (torch.xlogy(probs, probs) - torch.xlogy(probs, marginal)).sum(1)
-
-
-def _score_numpy(probs):
-    probs = np.asarray(probs, dtype=np.float64)
-    p_y = probs.mean(0)
-    with np.errstate(all="ignore"):
-        terms = np.where(probs > 0, probs * np.log(probs / p_y), 0.0)
-    return np.exp(terms.sum(1).mean())
-
-
-def _score_entropies(probs):
-    def entropy(p):
-        return -torch.xlogy(p, p).sum(-1)
-
-    return torch.exp(entropy(probs.mean(0)) - entropy(probs).mean())
-
-
-def _score_by_parts(probs):
-    return torch.stack([_kl_rows(part).mean().exp() for part in probs.tensor_split(2)]).mean()
-
-
-def _score_reverse(probs):
-    marginal = probs.mean(0, keepdim=True)
-    safe = probs.clamp(min=1e-12)
-    return (torch.xlogy(marginal, marginal) - marginal * safe.log()).sum(1).mean().exp()
-
-
-# --- texts -----------------------------------------------------------------------------------------------------------
-
-_PAIRS = [
-    ("the cat sat on the mat", "the cat is sitting on the mat"),
-    ("the the the the the the the", "the cat is on the mat"),
-    ("she saw the old man in the old park today", "in the old park she saw the old man"),
-    ("кіт сидить на килимі і спить на килимі", "кіт спить на старому килимі і сидить"),
-    ("a b c d e", "a b c d e"),
-    ("to be or not to be that is the question", "to be or not to be"),
-    ("no word in common", "entirely different tokens here"),
-]
-_ORDERS = (1, 1, 2, 2, 3, 1, 2)
-
-
-def _text_cases():
-    return [(a.split(), b.split()) for a, b in _PAIRS]
-
-
-def _ngram_cases():
-    return [(a.split(), b.split(), n) for (a, b), n in zip(_PAIRS, _ORDERS, strict=True)]
-
-
-def _bleu_cases():
-    several = [
-        ("the cat sat on the mat near the door", ["the cat sat on the mat by the old red door", "a cat was on the mat near the door"]),
-        ("it is a guide to action which ensures that the army always obeys the army always", ["it is a guide to action that ensures that the army will always obey", "it is the guiding principle which guarantees the army always being under command"]),
-        ("кіт сидить на старому килимі біля дверей", ["кіт сидить на старому килимі біля вікна і спить", "на старому килимі сидить кіт"]),
-        ("we saw two birds", ["we saw two birds in the park", "we saw two birds there and left"]),
-        ("the cat sat on the mat", ["the cat sat on the mat again today", "the cat sat"]),
-        ("no word in common", ["entirely different tokens here"]),
-        ("the big dog ran to the park and the big dog ran", ["the big dog ran to the park"]),
-        ("the cat", ["the cat sat on the mat"]),
-    ]  # fmt: skip
-    return [(c.split(), [r.split() for r in rs]) for c, rs in several]
 
 
 def _bleu_with(candidate, references, clip=True, mean="geometric", length="closest", penalty=True, ordinary=True, orders=4, sets=False):  # fmt: skip
@@ -282,8 +238,112 @@ def _bleu_option(**options):
     return lambda candidate, references: _bleu_with(candidate, references, **options)
 
 
-def _f1(common, a, b):
-    return 2 * common / (a + b) if common else 0.0
+@EXERCISES.declare(bleu)
+class _:
+    def cases():
+        several = [
+            ("the cat sat on the mat near the door", ["the cat sat on the mat by the old red door", "a cat was on the mat near the door"]),
+            ("it is a guide to action which ensures that the army always obeys the army always", ["it is a guide to action that ensures that the army will always obey", "it is the guiding principle which guarantees the army always being under command"]),
+            ("кіт сидить на старому килимі біля дверей", ["кіт сидить на старому килимі біля вікна і спить", "на старому килимі сидить кіт"]),
+            ("we saw two birds", ["we saw two birds in the park", "we saw two birds there and left"]),
+            ("the cat sat on the mat", ["the cat sat on the mat again today", "the cat sat"]),
+            ("no word in common", ["entirely different tokens here"]),
+            ("the big dog ran to the park and the big dog ran", ["the big dog ran to the park"]),
+            ("the cat", ["the cat sat on the mat"]),
+        ]  # fmt: skip
+        return [(c.split(), [r.split() for r in rs]) for c, rs in several]
+
+    class mistakes:
+        not_clipped = _bleu_option(clip=False)
+        arithmetic = _bleu_option(mean="arithmetic")
+        product = _bleu_option(mean="product")
+        no_penalty = _bleu_option(penalty=False)
+        penalty_reversed = _bleu_option(ordinary=False)
+        longest = _bleu_option(length="longest")
+        shortest = _bleu_option(length="shortest")
+        mean_length = _bleu_option(length="mean")
+        tie_longer = _bleu_option(length="tie_longer")
+        bigrams = _bleu_option(orders=2)
+        sets = _bleu_option(sets=True)
+        first_reference = lambda candidate, references: bleu(candidate, references[:1])
+
+    class alternatives:
+        STYLE0 = _bleu_option()
+
+
+def rouge_n(candidate, reference, n):
+    """F1 of the n-grams that both texts have (Lin 2004).  Token lists -> 0..1."""
+    a, b = ngrams(candidate, n), ngrams(reference, n)
+    common = (a & b).total()  # each as often as in the text that has fewer
+    return 2 * common / (a.total() + b.total()) if common else 0.0
+
+
+def _mean_of_both(common, a, b):
+    return (common / a + common / b) / 2
+
+
+@EXERCISES.declare(rouge_n)
+class _:
+    cases = lambda: [(a.split(), b.split(), n) for (a, b), n in zip(_PAIRS, _ORDERS, strict=True)]
+
+    class mistakes:
+        def recall(candidate, reference, n):
+            return (ngrams(candidate, n) & ngrams(reference, n)).total() / ngrams(
+                reference, n
+            ).total()
+
+        def precision(candidate, reference, n):
+            return (ngrams(candidate, n) & ngrams(reference, n)).total() / ngrams(
+                candidate, n
+            ).total()
+
+        def not_clipped(candidate, reference, n):
+            return _f1(
+                sum((c for g, c in ngrams(candidate, n).items() if g in ngrams(reference, n))),
+                ngrams(candidate, n).total(),
+                ngrams(reference, n).total(),
+            )
+
+        def sets(candidate, reference, n):
+            return _f1(
+                len(set(ngrams(candidate, n)) & set(ngrams(reference, n))),
+                len(ngrams(candidate, n)),
+                len(ngrams(reference, n)),
+            )
+
+        words = lambda candidate, reference, n: rouge_n(candidate, reference, 1)
+
+        def tokens_below(candidate, reference, n):
+            return _f1(
+                (ngrams(candidate, n) & ngrams(reference, n)).total(),
+                len(candidate),
+                len(reference),
+            )
+
+        no_two = lambda candidate, reference, n: rouge_n(candidate, reference, n) / 2
+
+        def mean_of_both(candidate, reference, n):
+            return _mean_of_both(*_both(ngrams(candidate, n), ngrams(reference, n)))
+
+    class alternatives:
+        def lists(candidate, reference, n):
+            a = [tuple(candidate[i : i + n]) for i in range(len(candidate) - n + 1)]
+            b = [tuple(reference[i : i + n]) for i in range(len(reference) - n + 1)]
+            common = sum(min(a.count(g), b.count(g)) for g in set(a))
+            precision, recall = common / len(a), common / len(b)
+            return 2 * precision * recall / (precision + recall) if common else 0.0
+
+
+def rouge_l(candidate, reference):
+    """F1 of the longest common subsequence: words in order, gaps allowed (Lin 2004).  Token lists -> 0..1."""
+    row = [0] * (len(reference) + 1)  # row[j]: longest so far within reference[:j]
+    for word in candidate:
+        before = row
+        row = [0]
+        for j, other in enumerate(reference):
+            row.append(before[j] + 1 if word == other else max(row[j], before[j + 1]))
+    common = row[-1]
+    return 2 * common / (len(candidate) + len(reference)) if common else 0.0
 
 
 def _longest_run(candidate, reference):
@@ -302,10 +362,6 @@ def _lcs(candidate, reference):
     return round(rouge_l(candidate, reference) * (len(candidate) + len(reference)) / 2)
 
 
-def _mean_of_both(common, a, b):
-    return (common / a + common / b) / 2
-
-
 def _greedy(candidate, reference):
     """Takes each word of the candidate at its first place after the last match: a common subsequence, not always the longest."""
     place = found = 0
@@ -315,21 +371,42 @@ def _greedy(candidate, reference):
     return found
 
 
-def _rouge_l_numpy(candidate, reference):
-    table = np.zeros((len(candidate) + 1, len(reference) + 1), int)
-    for i, a in enumerate(candidate, 1):
-        for j, b in enumerate(reference, 1):
-            table[i, j] = table[i - 1, j - 1] + 1 if a == b else max(table[i - 1, j], table[i, j - 1])  # fmt: skip
-    p, r = table[-1, -1] / len(candidate), table[-1, -1] / len(reference)
-    return 2 * p * r / (p + r) if p else 0.0
+@EXERCISES.declare(rouge_l)
+class _:
+    cases = _text_cases
+
+    class mistakes:
+        def substring(candidate, reference):
+            return _f1(_longest_run(candidate, reference), len(candidate), len(reference))
+
+        recall = lambda candidate, reference: _lcs(candidate, reference) / len(reference)
+        precision = lambda candidate, reference: _lcs(candidate, reference) / len(candidate)
+        length = _lcs
+        bag = lambda candidate, reference: rouge_n(candidate, reference, 1)
+
+        def greedy(candidate, reference):
+            return _f1(_greedy(candidate, reference), len(candidate), len(reference))
+
+        def longer(candidate, reference):
+            return _lcs(candidate, reference) / max(len(candidate), len(reference))
+
+        skip_bigrams = lambda candidate, reference: rouge_s(candidate, reference)
+
+    class alternatives:
+        def numpy(candidate, reference):
+            table = np.zeros((len(candidate) + 1, len(reference) + 1), int)
+            for i, a in enumerate(candidate, 1):
+                for j, b in enumerate(reference, 1):
+                    table[i, j] = table[i - 1, j - 1] + 1 if a == b else max(table[i - 1, j], table[i, j - 1])  # fmt: skip
+            p, r = table[-1, -1] / len(candidate), table[-1, -1] / len(reference)
+            return 2 * p * r / (p + r) if p else 0.0
 
 
-def _rouge_n_lists(candidate, reference, n):
-    a = [tuple(candidate[i : i + n]) for i in range(len(candidate) - n + 1)]
-    b = [tuple(reference[i : i + n]) for i in range(len(reference) - n + 1)]
-    common = sum(min(a.count(g), b.count(g)) for g in set(a))
-    precision, recall = common / len(a), common / len(b)
-    return 2 * precision * recall / (precision + recall) if common else 0.0
+def rouge_s(candidate, reference):
+    """F1 of pairs of words in order with any gap between them, skip-bigrams (Lin 2004).  Token lists -> 0..1."""
+    a, b = Counter(combinations(candidate, 2)), Counter(combinations(reference, 2))
+    common = (a & b).total()
+    return 2 * common / (a.total() + b.total()) if common else 0.0
 
 
 def _skips(tokens):
@@ -340,219 +417,108 @@ def _unordered(tokens):
     return Counter(tuple(sorted(pair)) for pair in combinations(tokens, 2))
 
 
-def _both(a, b):
-    return (a & b).total(), a.total(), b.total()
+@EXERCISES.declare(rouge_s)
+class _:
+    cases = _text_cases
+
+    class mistakes:
+        neighbours = lambda candidate, reference: rouge_n(candidate, reference, 2)
+
+        def unordered(candidate, reference):
+            return _f1(*_both(_unordered(candidate), _unordered(reference)))
+
+        def recall(candidate, reference):
+            return (_skips(candidate) & _skips(reference)).total() / _skips(reference).total()
+
+        def precision(candidate, reference):
+            return (_skips(candidate) & _skips(reference)).total() / _skips(candidate).total()
+
+        def sets(candidate, reference):
+            return _f1(
+                len(set(_skips(candidate)) & set(_skips(reference))),
+                len(_skips(candidate)),
+                len(_skips(reference)),
+            )
+
+        def not_clipped(candidate, reference):
+            return _f1(
+                sum((c for g, c in _skips(candidate).items() if g in _skips(reference))),
+                _skips(candidate).total(),
+                _skips(reference).total(),
+            )
+
+        subsequence = lambda candidate, reference: rouge_l(candidate, reference)
+
+    class alternatives:
+        STYLE0 = lambda candidate, reference: _f1(*_both(_skips(candidate), _skips(reference)))
 
 
-# --- perplexity, sign test -------------------------------------------------------------------------------------------
+def perplexity(token_log_probs):
+    """exp(-mean log-probability of a token): among how many equally likely tokens the model hesitates.
+
+    token_log_probs: (tokens,), natural logarithms.  Returns a scalar >= 1.
+    """
+    return (-token_log_probs.mean()).exp()
 
 
-def _log_prob_cases():
-    draw = torch.Generator().manual_seed(9)
-    return [
-        (torch.log_softmax(torch.randn(30, 6, generator=draw), 1)[:, 0],),
-        (torch.log(torch.tensor([0.25, 0.25, 0.25])),),
-        (torch.log(torch.tensor([0.5, 0.01, 0.9, 0.3])),),
-    ]
+@EXERCISES.declare(perplexity)
+class _:
+    def cases():
+        draw = torch.Generator().manual_seed(9)
+        return [
+            (torch.log_softmax(torch.randn(30, 6, generator=draw), 1)[:, 0],),
+            (torch.log(torch.tensor([0.25, 0.25, 0.25])),),
+            (torch.log(torch.tensor([0.5, 0.01, 0.9, 0.3])),),
+        ]
+
+    class mistakes:
+        base_two = lambda token_log_probs: 2 ** (-token_log_probs.mean())
+        entropy = lambda token_log_probs: -token_log_probs.mean()
+        sign = lambda token_log_probs: token_log_probs.mean().exp()
+        summed = lambda token_log_probs: (-token_log_probs.sum()).exp()
+        mean_of_inverse = lambda token_log_probs: (-token_log_probs).exp().mean()
+        inverse_of_mean = lambda token_log_probs: 1 / token_log_probs.exp().mean()
+
+    class alternatives:
+        def STYLE0(token_log_probs):
+            return math.exp(-sum(map(float, token_log_probs)) / len(token_log_probs))
+
+        STYLE1 = lambda token_log_probs: np.exp(-np.mean(np.asarray(token_log_probs)))
 
 
-def _trial_cases():
-    return [(9, 10), (30, 60), (41, 60), (3, 20), (0, 6), (53, 100), (5, 9)]
+def binomial_sign_test(wins, trials):
+    """Two-sided exact p-value: the chance of a result at least as far from trials / 2, either way, if both are equally good."""
+    far = abs(wins - trials / 2)
+    ways = sum(math.comb(trials, k) for k in range(trials + 1) if abs(k - trials / 2) >= far)
+    return ways / 2**trials
 
 
 def _tail(wins, trials, p=0.5):
     return sum(math.comb(trials, k) for k in range(wins, trials + 1)) / 2**trials
 
 
-def _normal_p(wins, trials):
-    z = abs(wins - trials / 2) / math.sqrt(trials / 4)
-    return math.erfc(z / math.sqrt(2))
-
-
 def _sign_symmetric(wins, trials):
     return min(1.0, 2 * _tail(max(wins, trials - wins), trials))
 
 
-EXERCISES = [
-    Exercise(
-        "frechet_distance",
-        frechet_distance,
-        cases=_frechet_cases,
-        mistakes={
-            "no_root": _frechet_no_root,
-            "elementwise": _frechet_elementwise,
-            "diagonal": _frechet_diagonal,
-            "rooted": _frechet_rooted,
-            "no_mean": _frechet_no_mean,
-            "norm": _frechet_norm,
-            "no_two": _frechet_no_two,
-            "means_only": _frechet_means_only,
-            "root_of_trace": _frechet_root_of_trace,
-        },
-        alternatives=[_frechet_symmetric, _frechet_singular],
-    ),
-    Exercise(
-        "inception_score",
-        inception_score,
-        cases=_probs_cases,
-        mistakes={
-            "no_exp": lambda probs: _kl_rows(probs).mean(),
-            "sign": lambda probs: (-_kl_rows(probs).mean()).exp(),
-            "exp_first": lambda probs: _kl_rows(probs).exp().mean(),
-            "base_two": lambda probs: 2 ** _kl_rows(probs).mean(),
-            "summed": lambda probs: _kl_rows(probs).sum().exp(),
-            "over_all": lambda probs: (_kl_rows(probs) / probs.shape[1]).mean().exp(),
-            "by_parts": _score_by_parts,
-            "reverse": _score_reverse,
-            "marginal_only": lambda probs: (-torch.xlogy(probs.mean(0), probs.mean(0)).sum()).exp(),
-            "conditional_only": lambda probs: (-torch.xlogy(probs, probs).sum(1).mean()).exp(),
-        },
-        alternatives=[_score_numpy, _score_entropies],
-    ),
-    Exercise(
-        "bleu",
-        bleu,
-        cases=_bleu_cases,
-        mistakes={
-            "not_clipped": _bleu_option(clip=False),
-            "arithmetic": _bleu_option(mean="arithmetic"),
-            "product": _bleu_option(mean="product"),
-            "no_penalty": _bleu_option(penalty=False),
-            "penalty_reversed": _bleu_option(ordinary=False),
-            "longest": _bleu_option(length="longest"),
-            "shortest": _bleu_option(length="shortest"),
-            "mean_length": _bleu_option(length="mean"),
-            "tie_longer": _bleu_option(length="tie_longer"),
-            "bigrams": _bleu_option(orders=2),
-            "sets": _bleu_option(sets=True),
-            "first_reference": lambda candidate, references: bleu(candidate, references[:1]),
-        },
-        alternatives=[_bleu_option()],
-    ),
-    Exercise(
-        "rouge_n",
-        rouge_n,
-        cases=_ngram_cases,
-        mistakes={
-            "recall": lambda candidate, reference, n: (
-                (ngrams(candidate, n) & ngrams(reference, n)).total() / ngrams(reference, n).total()
-            ),
-            "precision": lambda candidate, reference, n: (
-                (ngrams(candidate, n) & ngrams(reference, n)).total() / ngrams(candidate, n).total()
-            ),
-            "not_clipped": lambda candidate, reference, n: _f1(
-                sum(c for g, c in ngrams(candidate, n).items() if g in ngrams(reference, n)),
-                ngrams(candidate, n).total(),
-                ngrams(reference, n).total(),
-            ),
-            "sets": lambda candidate, reference, n: _f1(
-                len(set(ngrams(candidate, n)) & set(ngrams(reference, n))),
-                len(ngrams(candidate, n)),
-                len(ngrams(reference, n)),
-            ),
-            "words": lambda candidate, reference, n: rouge_n(candidate, reference, 1),
-            "tokens_below": lambda candidate, reference, n: _f1(
-                (ngrams(candidate, n) & ngrams(reference, n)).total(),
-                len(candidate),
-                len(reference),
-            ),
-            "no_two": lambda candidate, reference, n: rouge_n(candidate, reference, n) / 2,
-            "mean_of_both": lambda candidate, reference, n: _mean_of_both(
-                *_both(ngrams(candidate, n), ngrams(reference, n))
-            ),
-        },
-        alternatives=[_rouge_n_lists],
-    ),
-    Exercise(
-        "rouge_l",
-        rouge_l,
-        cases=_text_cases,
-        mistakes={
-            "substring": lambda candidate, reference: _f1(
-                _longest_run(candidate, reference), len(candidate), len(reference)
-            ),
-            "recall": lambda candidate, reference: _lcs(candidate, reference) / len(reference),
-            "precision": lambda candidate, reference: _lcs(candidate, reference) / len(candidate),
-            "length": _lcs,
-            "bag": lambda candidate, reference: rouge_n(candidate, reference, 1),
-            "greedy": lambda candidate, reference: _f1(
-                _greedy(candidate, reference), len(candidate), len(reference)
-            ),
-            "longer": lambda candidate, reference: (
-                _lcs(candidate, reference) / max(len(candidate), len(reference))
-            ),
-            "skip_bigrams": lambda candidate, reference: rouge_s(candidate, reference),
-        },
-        alternatives=[_rouge_l_numpy],
-    ),
-    Exercise(
-        "rouge_s",
-        rouge_s,
-        cases=_text_cases,
-        mistakes={
-            "neighbours": lambda candidate, reference: rouge_n(candidate, reference, 2),
-            "unordered": lambda candidate, reference: _f1(
-                *_both(_unordered(candidate), _unordered(reference))
-            ),
-            "recall": lambda candidate, reference: (
-                (_skips(candidate) & _skips(reference)).total() / _skips(reference).total()
-            ),
-            "precision": lambda candidate, reference: (
-                (_skips(candidate) & _skips(reference)).total() / _skips(candidate).total()
-            ),
-            "sets": lambda candidate, reference: _f1(
-                len(set(_skips(candidate)) & set(_skips(reference))),
-                len(_skips(candidate)),
-                len(_skips(reference)),
-            ),
-            "not_clipped": lambda candidate, reference: _f1(
-                sum(c for g, c in _skips(candidate).items() if g in _skips(reference)),
-                _skips(candidate).total(),
-                _skips(reference).total(),
-            ),
-            "subsequence": lambda candidate, reference: rouge_l(candidate, reference),
-        },
-        alternatives=[
-            lambda candidate, reference: _f1(*_both(_skips(candidate), _skips(reference)))
-        ],
-    ),
-    Exercise(
-        "perplexity",
-        perplexity,
-        cases=_log_prob_cases,
-        mistakes={
-            "base_two": lambda token_log_probs: 2 ** (-token_log_probs.mean()),
-            "entropy": lambda token_log_probs: -token_log_probs.mean(),
-            "sign": lambda token_log_probs: token_log_probs.mean().exp(),
-            "summed": lambda token_log_probs: (-token_log_probs.sum()).exp(),
-            "mean_of_inverse": lambda token_log_probs: (-token_log_probs).exp().mean(),
-            "inverse_of_mean": lambda token_log_probs: 1 / token_log_probs.exp().mean(),
-        },
-        alternatives=[
-            lambda token_log_probs: math.exp(
-                -sum(map(float, token_log_probs)) / len(token_log_probs)
-            ),
-            lambda token_log_probs: np.exp(-np.mean(np.asarray(token_log_probs))),
-        ],
-    ),
-    Exercise(
-        "binomial_sign_test",
-        binomial_sign_test,
-        cases=_trial_cases,
-        mistakes={
-            "one_sided": lambda wins, trials: _tail(wins, trials),
-            "smaller_side": lambda wins, trials: _tail(max(wins, trials - wins), trials),
-            "exactly": lambda wins, trials: math.comb(trials, wins) / 2**trials,
-            "beyond_one": lambda wins, trials: 2 * _tail(max(wins, trials - wins), trials),
-            "strictly": lambda wins, trials: min(
-                1.0, 2 * (_tail(max(wins, trials - wins) + 1, trials))
-            ),
-            "normal": _normal_p,
-            "other_tail": lambda wins, trials: _tail(trials - wins, trials),
-            "confidence": lambda wins, trials: 1 - _sign_symmetric(wins, trials),
-            "share": lambda wins, trials: wins / trials,
-        },
-        alternatives=[_sign_symmetric],
-        tolerance=1e-6,
-    ),
-]
+@EXERCISES.declare(binomial_sign_test, tolerance=1e-6)
+class _:
+    cases = lambda: [(9, 10), (30, 60), (41, 60), (3, 20), (0, 6), (53, 100), (5, 9)]
+
+    class mistakes:
+        one_sided = lambda wins, trials: _tail(wins, trials)
+        smaller_side = lambda wins, trials: _tail(max(wins, trials - wins), trials)
+        exactly = lambda wins, trials: math.comb(trials, wins) / 2**trials
+        beyond_one = lambda wins, trials: 2 * _tail(max(wins, trials - wins), trials)
+        strictly = lambda wins, trials: min(1.0, 2 * _tail(max(wins, trials - wins) + 1, trials))
+
+        def normal(wins, trials):
+            z = abs(wins - trials / 2) / math.sqrt(trials / 4)
+            return math.erfc(z / math.sqrt(2))
+
+        other_tail = lambda wins, trials: _tail(trials - wins, trials)
+        confidence = lambda wins, trials: 1 - _sign_symmetric(wins, trials)
+        share = lambda wins, trials: wins / trials
+
+    class alternatives:
+        symmetric = _sign_symmetric

@@ -1,0 +1,84 @@
+"""How a lecture's module declares an exercise: the reference, a plain function, and below it one class with all that judges an answer.
+
+    EXERCISES = Declarations()
+
+
+    def entropy(p):
+        \"""Entropy in bits of the probabilities p, shape (k,).\"""
+        return -(p * torch.log2(p)).sum()
+
+
+    @EXERCISES.declare(entropy, tolerance=1e-5)
+    class _:
+        def cases():
+            return [(torch.tensor([0.5, 0.5]),), (torch.tensor([0.7, 0.2, 0.1]),)]
+
+        class mistakes:  # their names are the keys of the TOML file
+            nats = lambda p: -(p * torch.log(p)).sum()
+            sign = lambda p: -entropy(p)
+
+        class alternatives:
+            library = lambda p: torch.distributions.Categorical(p).entropy() / math.log(2)
+
+The class is read and thrown away.  Its functions have no ``self`` and, as always in Python, see the module's names but not each other:
+what two of them need is a function of the module.
+"""
+
+from .engine import Exercise
+
+FUNCTIONS = ("cases", "diagnose")
+SECTIONS = ("mistakes", "accept", "alternatives")
+
+
+class Declarations(list):
+    """The exercises of one lecture, engine.Exercise each, in the order of their declarations."""
+
+    def declare(self, reference, **settings):
+        """Decorator for the class that goes with ``reference``.  settings: tolerance, differentiable; see engine.Exercise.
+
+        Raises TypeError, with the exercise's name, for a member that is no part of an exercise, a section that isn't a class of
+        functions, a setting that doesn't exist, and where cases or mistakes are missing.
+        """
+
+        def read(declaration):
+            parts = _members(declaration)
+            try:
+                for name, value in parts.items():
+                    parts[name] = _part(name, value)
+                exercise = Exercise(
+                    reference.__name__,
+                    reference,
+                    **parts,
+                    **settings,
+                )
+            except TypeError as problem:
+                raise TypeError(f"Exercise {reference.__name__!r}: {problem}") from None
+            self.append(exercise)
+            return exercise
+
+        return read
+
+
+def _members(cls):
+    """What the body of a class defines, in its order: name -> value."""
+    return {name: value for name, value in vars(cls).items() if not name.startswith("__")}
+
+
+def _part(name, value):
+    """A member of a declaration as the field of an Exercise: a function as it is, mistakes as a dict, other sections as a list."""
+    if name in FUNCTIONS and _is_function(value):
+        return value
+    if name in SECTIONS and isinstance(value, type):
+        functions = _members(value)
+        for key, function in functions.items():
+            if not _is_function(function):
+                raise TypeError(f"{name}.{key} has to be a function; found {function!r}.")
+        return functions if name == "mistakes" else list(functions.values())
+    raise TypeError(
+        f"{name!r} is no part of a declaration. Functions: {', '.join(FUNCTIONS)}; "
+        f"classes of functions: {', '.join(SECTIONS)}."
+    )
+
+
+def _is_function(value):
+    return callable(value) and not isinstance(value, type)
