@@ -32,8 +32,8 @@ class _:
         axis = lambda images: images.mean(dim=0)
 
     class alternatives:
-        share_loop = lambda images: [float(sum(row)) / len(row) for row in images]
-        share_numpy = lambda pictures: np.mean(np.asarray(pictures), axis=1)
+        loop = lambda images: [float(sum(row)) / len(row) for row in images]
+        numpy = lambda pictures: np.mean(np.asarray(pictures), axis=1)
 
 
 def image_log_likelihood(x, p):
@@ -156,7 +156,7 @@ class _:
         product = lambda p, noise: (p * noise > 0.5).float()
 
     class alternatives:
-        bool = lambda p, noise: p > noise
+        truth_values = lambda p, noise: p > noise
         numpy = lambda ink, u: np.where(np.asarray(u) < np.asarray(ink), 1, 0)
 
         def loop(p, noise):
@@ -194,5 +194,5 @@ class _:
                 total += np.log10(levels)
             return total
 
-        def torch(height, width, levels):
+        def library(height, width, levels):
             return torch.log10(torch.tensor(float(levels))) * height * width

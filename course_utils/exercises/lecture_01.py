@@ -12,14 +12,6 @@ from .declare import Declarations
 EXERCISES = Declarations()
 
 
-def _square(x):
-    return x**2
-
-
-def _is_large(x):
-    return (x > 0.5) * 1.0
-
-
 def bernoulli_log_likelihood(x, p):
     """Log-likelihood in nats of p, a number in (0, 1), for independent tosses x, shape (n,), zeros and ones."""
     return (x * math.log(p) + (1 - x) * math.log(1 - p)).sum()
@@ -42,10 +34,8 @@ class _:
     class mistakes:
         mean = lambda x, p: bernoulli_log_likelihood(x, p) / len(x)
 
-        def product(x, p):
-            return torch.log(
-                torch.where(x == 1, p, 1 - p).prod()
-            )  # 5,000 factors: the product is 0
+        def product(x, p):  # of 5,000 factors it is 0
+            return torch.log(torch.where(x == 1, p, 1 - p).prod())
 
         no_log = lambda x, p: torch.where(x == 1, p, 1 - p).prod()
         bits = lambda x, p: bernoulli_log_likelihood(x, p) / math.log(2)
@@ -66,7 +56,9 @@ class _:
             heads = tosses.sum()
             return heads * np.log(probability) + (len(tosses) - heads) * np.log1p(-probability)
 
-        torch = lambda x, p: torch.distributions.Bernoulli(torch.as_tensor(p)).log_prob(x).sum()
+        distribution = lambda x, p: (
+            torch.distributions.Bernoulli(torch.as_tensor(p)).log_prob(x).sum()
+        )
         numpy = lambda x, p: np.sum(np.log(np.where(np.asarray(x) == 1, p, 1 - p)))
 
 
@@ -126,7 +118,7 @@ class _:
             return mean, total / len(x)
 
         numpy = lambda x: (np.mean(np.asarray(x)), np.var(np.asarray(x)))
-        torch = lambda x: torch.stack([x.mean(), x.var(correction=0)])
+        stacked = lambda x: torch.stack([x.mean(), x.var(correction=0)])
 
 
 def mixture_log_prob(x, logits, mu, sigma):
@@ -205,6 +197,14 @@ def monte_carlo(f, samples):
     return estimate, standard_error
 
 
+def _square(x):
+    return x**2
+
+
+def _is_large(x):
+    return (x > 0.5) * 1.0
+
+
 def _in_quarter_circle(x):
     return (x[:, 0] ** 2 + x[:, 1] ** 2 < 1) * 4.0
 
@@ -248,23 +248,23 @@ class _:
             return standard_error, estimate
 
     class accept:
-        def carlo_ddof0(f, samples):
+        def divides_by_n(f, samples):
             values = f(samples)
             return values.mean(), values.std(correction=0) / len(values) ** 0.5
 
     class alternatives:
-        def carlo_loop(f, samples):
+        def loop(f, samples):
             total = squares = 0.0
             for value in f(samples).tolist():
                 total, squares = total + value, squares + value * value
             n = len(samples)
             return total / n, math.sqrt((squares / n - (total / n) ** 2) / n)
 
-        def carlo_numpy(f, samples):
+        def numpy(f, samples):
             values = np.asarray(f(samples))
             return np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values))
 
-        def carlo_torch(f, points):
+        def stacked(f, points):
             y = f(points)
             return torch.stack([y.mean(), torch.sqrt(y.var() / y.numel())])
 
@@ -318,10 +318,8 @@ class _:
 
     class alternatives:
         def loop(f, samples, log_p, log_q):
-            values, lp, lq = f(samples).tolist(), log_p(samples).tolist(), log_q(samples).tolist()
-            return sum(v * math.exp(a - b) for v, a, b in zip(values, lp, lq, strict=True)) / len(
-                values
-            )
+            columns = (g(samples).tolist() for g in (f, log_p, log_q))
+            return sum(v * math.exp(a - b) for v, a, b in zip(*columns)) / len(samples)
 
         def numpy(f, samples, log_p, log_q):
             weights = np.exp(np.asarray(log_p(samples))) / np.exp(np.asarray(log_q(samples)))

@@ -12,52 +12,26 @@ from .declare import Declarations
 EXERCISES = Declarations()
 
 
-def _pairs():
-    return [
-        (torch.tensor([0.5, 0.5]), torch.tensor([0.9, 0.1])),
-        (torch.tensor([0.7, 0.2, 0.1]), torch.tensor([0.2, 0.3, 0.5])),
-        (
-            torch.tensor([0.25, 0.25, 0.5], dtype=torch.float64),
-            torch.tensor([0.1, 0.6, 0.3], dtype=torch.float64),
-        ),
-        (torch.tensor([0.5, 0.5, 0.0]), torch.tensor([0.4, 0.4, 0.2])),
-        (torch.tensor([0.6, 0.4, 0.0]), torch.tensor([0.3, 0.7, 0.0])),
-        (torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.5, 0.5, 0.0])),
-        (torch.tensor([0.1, 0.9]), torch.tensor([0.1, 0.9])),
-    ]
-
-
-def _finite_where_infinite(values, reference):
-    """A clamp, an epsilon or nan_to_num, whatever its size: right everywhere but where the answer is infinite."""
-    pairs = [(float(v), float(r)) for v, r in zip(values, reference, strict=True) if v.ndim == 0]
-    hidden = [v for v, r in pairs if math.isinf(r)]
-    others = [abs(v - r) <= 1e-3 for v, r in pairs if math.isfinite(r)]
-    return (
-        "epsilon" if hidden and all(map(math.isfinite, hidden)) and others and all(others) else None
-    )
-
-
 def entropy(p):
     """Entropy in bits of the probabilities p, shape (k,).  0 * log 0 counts as 0."""
     p = p[p > 0]
     return -(p * torch.log2(p)).sum()
 
 
-def _distributions():
-    return [
-        torch.tensor([0.5, 0.5]),
-        torch.tensor([0.7, 0.2, 0.1]),
-        torch.full((8,), 0.125),
-        torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64),
-        torch.tensor([0.5, 0.0, 0.25, 0.25]),
-        torch.tensor([1.0, 0.0, 0.0]),
-        torch.tensor([0.9999, 0.0001], dtype=torch.float64),  # shows a clamp inside the logarithm
-    ]
-
-
 @EXERCISES.declare(entropy)
 class _:
-    cases = lambda: [(p,) for p in _distributions()]
+    def cases():
+        return [
+            (torch.tensor([0.5, 0.5]),),
+            (torch.tensor([0.7, 0.2, 0.1]),),
+            (torch.full((8,), 0.125),),
+            (torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64),),
+            (torch.tensor([0.5, 0.0, 0.25, 0.25]),),
+            (torch.tensor([1.0, 0.0, 0.0]),),
+            (
+                torch.tensor([0.9999, 0.0001], dtype=torch.float64),
+            ),  # shows a clamp in the logarithm
+        ]
 
     class mistakes:
         nats = lambda p: entropy(p) * math.log(2)
@@ -82,13 +56,37 @@ class _:
                     total += float(value) * -math.log2(value)
             return total
 
-        STYLE2 = lambda p: -torch.special.xlogy(p, p).sum() / math.log(2)
+        xlogy = lambda p: -torch.special.xlogy(p, p).sum() / math.log(2)
 
 
 def cross_entropy(p, q):
     """Average bits per symbol for data from p with a code made for q; p, q: shape (k,)."""
     possible = p > 0
     return -(p[possible] * torch.log2(q[possible])).sum()
+
+
+def _pairs():
+    return [
+        (torch.tensor([0.5, 0.5]), torch.tensor([0.9, 0.1])),
+        (torch.tensor([0.7, 0.2, 0.1]), torch.tensor([0.2, 0.3, 0.5])),
+        (
+            torch.tensor([0.25, 0.25, 0.5], dtype=torch.float64),
+            torch.tensor([0.1, 0.6, 0.3], dtype=torch.float64),
+        ),
+        (torch.tensor([0.5, 0.5, 0.0]), torch.tensor([0.4, 0.4, 0.2])),
+        (torch.tensor([0.6, 0.4, 0.0]), torch.tensor([0.3, 0.7, 0.0])),
+        (torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.5, 0.5, 0.0])),
+        (torch.tensor([0.1, 0.9]), torch.tensor([0.1, 0.9])),
+    ]
+
+
+def _finite_where_infinite(values, reference):
+    """A clamp, an epsilon or nan_to_num, whatever its size: right everywhere but where the answer is infinite."""
+    pairs = [(float(v), float(r)) for v, r in zip(values, reference, strict=True) if v.ndim == 0]
+    hidden = [v for v, r in pairs if math.isinf(r)]
+    others = [abs(v - r) <= 1e-3 for v, r in pairs if math.isfinite(r)]
+    clamped = hidden and all(map(math.isfinite, hidden)) and others and all(others)
+    return "epsilon" if clamped else None
 
 
 @EXERCISES.declare(cross_entropy)
@@ -111,14 +109,14 @@ class _:
         entropy_of_q = lambda p, q: entropy(q)
 
     class alternatives:
-        def entropy_loop(p, q):
+        def loop(p, q):
             bits = 0.0
             for a, b in zip(p.tolist(), q.tolist(), strict=True):
                 if a > 0:
                     bits += math.inf if b == 0 else -a * math.log2(b)
             return bits
 
-        STYLE1 = lambda p, q: entropy(p) + kl_divergence(p, q)
+        from_kl = lambda p, q: entropy(p) + kl_divergence(p, q)
 
 
 def kl_divergence(p, q):
@@ -134,7 +132,7 @@ class _:
 
     class mistakes:
         swapped = lambda p, q: kl_divergence(q, p)
-        cross_entropy = cross_entropy
+        cross_entropy = lambda p, q: cross_entropy(p, q)
         nats = lambda p, q: kl_divergence(p, q) * math.log(2)
         sign = lambda p, q: -kl_divergence(p, q)
         mean = lambda p, q: kl_divergence(p, q) / len(p)
@@ -161,7 +159,7 @@ class _:
                 total += float(p[i]) * (math.log(float(p[i])) - math.log(float(q[i]))) / math.log(2)
             return total
 
-        STYLE1 = lambda p, q: cross_entropy(p, q) - entropy(p)
+        from_cross_entropy = lambda p, q: cross_entropy(p, q) - entropy(p)
 
 
 def kl_gaussian(mu, sigma):
@@ -200,13 +198,13 @@ class _:
         log2 = lambda mu, sigma: 0.5 * (mu**2 + sigma**2 - 1 - 2 * torch.log2(sigma)).sum()
 
     class alternatives:
-        def gaussian_loop(mu, sigma):
+        def loop(mu, sigma):
             return sum(
                 0.5 * (m * m + s * s - 1) - math.log(s)
                 for m, s in zip(mu.tolist(), sigma.tolist(), strict=True)
             )
 
-        def STYLE1(mu, sigma):
+        def log_variance(mu, sigma):
             return -0.5 * torch.sum(1 + torch.log(sigma**2) - mu.pow(2) - sigma**2, dim=-1)
 
 
@@ -217,22 +215,24 @@ def mutual_information(joint):
     return (joint[possible] * torch.log2(joint[possible] / independent[possible])).sum()
 
 
-def _joints():
-    return [
-        torch.tensor([[0.25, 0.25], [0.25, 0.25]]),
-        torch.tensor([[0.5, 0.0], [0.0, 0.5]]),
-        torch.tensor([[0.4, 0.1], [0.2, 0.3]]),
-        torch.tensor([[0.3, 0.1, 0.05], [0.05, 0.2, 0.3]], dtype=torch.float64),
-    ]
-
-
 def _h(p):
     return entropy(p.reshape(-1))
 
 
+def _independent(joint):
+    """The joint probabilities that the two would have if they were independent."""
+    return joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)
+
+
 @EXERCISES.declare(mutual_information)
 class _:
-    cases = lambda: [(joint,) for joint in _joints()]
+    def cases():
+        return [
+            (torch.tensor([[0.25, 0.25], [0.25, 0.25]]),),
+            (torch.tensor([[0.5, 0.0], [0.0, 0.5]]),),
+            (torch.tensor([[0.4, 0.1], [0.2, 0.3]]),),
+            (torch.tensor([[0.3, 0.1, 0.05], [0.05, 0.2, 0.3]], dtype=torch.float64),),
+        ]
 
     class mistakes:
         conditional_entropy = lambda joint: _h(joint) - _h(joint.sum(0))
@@ -240,34 +240,19 @@ class _:
         joint_entropy = _h
         sign = lambda joint: -mutual_information(joint)
         nats = lambda joint: mutual_information(joint) * math.log(2)
-
-        def nan_at_zero(joint):
-            return (
-                joint
-                * torch.log2(joint / (joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)))
-            ).sum()
-
+        nan_at_zero = lambda joint: (joint * torch.log2(joint / _independent(joint))).sum()
         entropy_of_one = lambda joint: _h(joint.sum(1))
 
         def weights_of_product(joint):
-            independent = joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)
-            possible = joint > 0
-            return (
-                independent[possible] * torch.log2(joint[possible] / independent[possible])
-            ).sum()
+            weights, possible = _independent(joint), joint > 0
+            return (weights[possible] * torch.log2(joint[possible] / weights[possible])).sum()
 
-        def no_sum(joint):
-            return joint * torch.log2(
-                joint / (joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True))
-            )
+        no_sum = lambda joint: joint * torch.log2(joint / _independent(joint))
 
         def no_keepdim(joint):
-            independent = joint.sum(1) * joint.sum(
-                0
-            )  # elementwise for a square table, an error for another
-            return (
-                torch.special.xlogy(joint, joint) - torch.special.xlogy(joint, independent)
-            ).sum() / math.log(2)
+            product = joint.sum(1) * joint.sum(0)  # an error where the table isn't square
+            xlogy = torch.special.xlogy
+            return (xlogy(joint, joint) - xlogy(joint, product)).sum() / math.log(2)
 
         sum_of_entropies = lambda joint: _h(joint.sum(0)) + _h(joint.sum(1))
 

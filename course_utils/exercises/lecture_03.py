@@ -42,20 +42,13 @@ class _:
         ]
 
     class mistakes:
-        product = lambda conditional, x: math.prod(conditional(x[:j])[x[j]] for j in range(len(x)))
-        nats = lambda conditional, x: sum(math.log(conditional(x[:j])[x[j]]) for j in range(len(x)))
-
-        def sees_itself(conditional, x):
-            return sum(math.log2(conditional(x[: j + 1])[x[j]]) for j in range(len(x)))
-
-        def skips_first(conditional, x):
-            return sum(math.log2(conditional(x[:j])[x[j]]) for j in range(1, len(x)))
-
-        def independent(conditional, x):
-            return sum(math.log2(conditional([])[x[j]]) for j in range(len(x)))
-
-        mean = lambda conditional, x: chain_log_probability(conditional, x) / len(x)
-        sign = lambda conditional, x: -chain_log_probability(conditional, x)
+        product = lambda p, x: math.prod(p(x[:j])[x[j]] for j in range(len(x)))
+        nats = lambda p, x: sum(math.log(p(x[:j])[x[j]]) for j in range(len(x)))
+        sees_itself = lambda p, x: sum(math.log2(p(x[: j + 1])[x[j]]) for j in range(len(x)))
+        skips_first = lambda p, x: sum(math.log2(p(x[:j])[x[j]]) for j in range(1, len(x)))
+        independent = lambda p, x: sum(math.log2(p([])[x[j]]) for j in range(len(x)))
+        mean = lambda p, x: chain_log_probability(p, x) / len(x)
+        sign = lambda p, x: -chain_log_probability(p, x)
 
     class alternatives:
         def loop(conditional, x):
@@ -119,9 +112,8 @@ class _:
 
         def joint(counts, context, symbol, vocabulary_size, alpha):
             total = sum(sum(followers.values()) for followers in counts.values())
-            return (counts.get(context, {}).get(symbol, 0) + alpha) / (
-                total + alpha * vocabulary_size
-            )
+            seen = counts.get(context, {}).get(symbol, 0)
+            return (seen + alpha) / (total + alpha * vocabulary_size)
 
         def needs_context(counts, context, symbol, vocabulary_size, alpha):
             if context not in counts:
@@ -154,24 +146,18 @@ class _:
         ]
 
     class mistakes:
-        def off_by_one(kernel_sizes, dilations):
-            return sum((k - 1) * d for k, d in zip(kernel_sizes, dilations))
+        off_by_one = lambda kernels, dilations: sum((k - 1) * d for k, d in zip(kernels, dilations))
+        no_dilation = lambda kernels, dilations: 1 + sum(k - 1 for k in kernels)
+        full_kernel = lambda kernels, dilations: 1 + sum(k * d for k, d in zip(kernels, dilations))
+        full_kernel_only = lambda kernels, dilations: sum(k * d for k, d in zip(kernels, dilations))
 
-        no_dilation = lambda kernel_sizes, dilations: 1 + sum(k - 1 for k in kernel_sizes)
+        def product(kernels, dilations):
+            return math.prod(1 + (k - 1) * d for k, d in zip(kernels, dilations))
 
-        def full_kernel(kernel_sizes, dilations):
-            return 1 + sum(k * d for k, d in zip(kernel_sizes, dilations))
+        last_layer = lambda kernels, dilations: 1 + (kernels[-1] - 1) * dilations[-1]
 
-        def full_kernel_only(kernel_sizes, dilations):
-            return sum(k * d for k, d in zip(kernel_sizes, dilations))
-
-        def product(kernel_sizes, dilations):
-            return math.prod(1 + (k - 1) * d for k, d in zip(kernel_sizes, dilations))
-
-        last_layer = lambda kernel_sizes, dilations: 1 + (kernel_sizes[-1] - 1) * dilations[-1]
-
-        def centred(kernel_sizes, dilations):
-            return 1 + 2 * sum((k - 1) * d for k, d in zip(kernel_sizes, dilations))
+        def centred(kernels, dilations):
+            return 1 + 2 * sum((k - 1) * d for k, d in zip(kernels, dilations))
 
     class alternatives:
         def loop(kernel_sizes, dilations):
@@ -194,6 +180,10 @@ def _squash(x, mu):
     return torch.sign(x) * torch.log1p(mu * x.abs()) / math.log1p(mu)
 
 
+def _nearest(y, mu):
+    return torch.floor((y + 1) / 2 * mu + 0.5).to(torch.int64)
+
+
 @EXERCISES.declare(mu_law_encode, tolerance=1e-6)
 class _:
     def cases():
@@ -204,9 +194,8 @@ class _:
             if seed == 0:
                 x = x**5  # soft sounds, as in speech
             place = (_squash(x.double(), mu) + 1) / 2 * mu
-            cases.append(
-                (torch.cat([x[(place % 1 - 0.5).abs() > 0.02][:60], torch.tensor([-1.0, 1.0])]), mu)
-            )
+            clear = x[(place % 1 - 0.5).abs() > 0.02][:60]
+            cases.append((torch.cat([clear, torch.tensor([-1.0, 1.0])]), mu))
         return cases
 
     class mistakes:
@@ -215,24 +204,18 @@ class _:
         def wide_floor(x, mu):
             return torch.floor((_squash(x, mu) + 1) / 2 * (mu + 1)).clamp(max=mu).to(torch.int64)
 
-        def no_sign(x, mu):
-            y = torch.log1p(mu * x.abs()) / math.log1p(mu)
-            return torch.floor((y + 1) / 2 * mu + 0.5).to(torch.int64)
+        no_sign = lambda x, mu: _nearest(torch.log1p(mu * x.abs()) / math.log1p(mu), mu)
 
         def log_without_one(x, mu):
             y = torch.sign(x) * torch.log(mu * x.abs()).clamp(min=0) / math.log(mu)
-            return torch.floor((y + 1) / 2 * mu + 0.5).to(torch.int64)
+            return _nearest(y, mu)
 
-        linear = lambda x, mu: torch.floor((x + 1) / 2 * mu + 0.5).to(torch.int64)
+        linear = lambda x, mu: _nearest(x, mu)
 
         def mixed_logs(x, mu):
-            y = torch.sign(x) * torch.log2(1 + mu * x.abs()) / math.log1p(mu)
-            return torch.floor((y + 1) / 2 * mu + 0.5).to(torch.int64)
+            return _nearest(torch.sign(x) * torch.log2(1 + mu * x.abs()) / math.log1p(mu), mu)
 
-        def no_scale(x, mu):
-            y = torch.sign(x) * torch.log1p(mu * x.abs())
-            return torch.floor((y + 1) / 2 * mu + 0.5).to(torch.int64)
-
+        no_scale = lambda x, mu: _nearest(torch.sign(x) * torch.log1p(mu * x.abs()), mu)
         signed = lambda x, mu: torch.floor(_squash(x, mu) * mu / 2 + 0.5).to(torch.int64)
         not_rounded = lambda x, mu: (_squash(x, mu) + 1) / 2 * mu
 
@@ -246,12 +229,20 @@ class _:
             y = x.sign() * torch.log2(1 + mu * x.abs()) / math.log2(1 + mu)
             return torch.round((y + 1) / 2 * mu).long()
 
-        float = lambda x, mu: torch.round((_squash(x, mu) + 1) / 2 * mu)
+        not_cast = lambda x, mu: torch.round((_squash(x, mu) + 1) / 2 * mu)
 
 
 def mu_law_decode(code, mu):
     """Samples in -1..1 (float32) in the middle of the codes 0..mu."""
     y = 2 * code.float() / mu - 1
+    return torch.sign(y) * ((1 + mu) ** y.abs() - 1) / mu
+
+
+def _between_ends(code, mu):
+    return 2 * code.float() / mu - 1
+
+
+def _expand(y, mu):
     return torch.sign(y) * ((1 + mu) ** y.abs() - 1) / mu
 
 
@@ -267,34 +258,23 @@ class _:
 
     class mistakes:
         def exp(code, mu):
-            y = 2 * code.float() / mu - 1
+            y = _between_ends(code, mu)
             return torch.sign(y) * (torch.exp(y.abs()) - 1) / mu
 
-        def no_sign(code, mu):
-            y = 2 * code.float() / mu - 1
-            return ((1 + mu) ** y.abs() - 1) / mu
-
-        def sign_inside(code, mu):
-            y = 2 * code.float() / mu - 1
-            return ((1 + mu) ** y - 1) / mu
-
-        linear = lambda code, mu: 2 * code.float() / mu - 1
+        no_sign = lambda code, mu: ((1 + mu) ** _between_ends(code, mu).abs() - 1) / mu
+        sign_inside = lambda code, mu: ((1 + mu) ** _between_ends(code, mu) - 1) / mu
+        linear = lambda code, mu: _between_ends(code, mu)
 
         def mu_base(code, mu):
-            y = 2 * code.float() / mu - 1
+            y = _between_ends(code, mu)
             return torch.sign(y) * (mu ** y.abs() - 1) / mu
 
         def no_scale(code, mu):
-            y = 2 * code.float() / mu - 1
+            y = _between_ends(code, mu)
             return torch.sign(y) * ((1 + mu) ** y.abs() - 1)
 
-        def forgets_shift(code, mu):
-            y = code.float() / mu
-            return torch.sign(y) * ((1 + mu) ** y.abs() - 1) / mu
-
-        def levels(code, mu):
-            y = 2 * code.float() / (mu + 1) - 1
-            return torch.sign(y) * ((1 + mu) ** y.abs() - 1) / mu
+        forgets_shift = lambda code, mu: _expand(code.float() / mu, mu)
+        levels = lambda code, mu: _expand(2 * code.float() / (mu + 1) - 1, mu)
 
     class alternatives:
         def expm1(code, mu):

@@ -12,16 +12,6 @@ from .declare import Declarations
 EXERCISES = Declarations()
 
 
-def _keep(logits, which):
-    kept = torch.full_like(logits, -math.inf)
-    kept[which] = logits[which]
-    return kept
-
-
-def _ranked(logits):
-    return logits.argsort(descending=True)
-
-
 def rnn_step(x, h, W_xh, W_hh, b):
     """One step of a recurrent network: the new state tanh(W_hh h + W_xh x + b), shape (hidden,)."""
     return torch.tanh(W_hh @ h + W_xh @ x + b)
@@ -74,9 +64,7 @@ class _:
 def temperature_softmax(logits, temperature):
     """Probabilities softmax(logits / temperature); logits: shape (symbols,), temperature > 0."""
     scaled = logits / temperature
-    weights = torch.exp(
-        scaled - scaled.max()
-    )  # subtracting the largest changes nothing but overflow
+    weights = torch.exp(scaled - scaled.max())  # minus the largest: the same, without overflow
     return weights / weights.sum()
 
 
@@ -93,25 +81,19 @@ class _:
         ]
 
     class mistakes:
-        multiplies = lambda logits, temperature: torch.softmax(logits * temperature, 0)
-        power = lambda logits, temperature: torch.softmax(logits, 0) ** temperature
-        not_normalised = lambda logits, temperature: torch.exp(logits / temperature)
-
-        def power_not_normalised(logits, temperature):
-            return torch.softmax(logits, 0) ** (1 / temperature)
-
-        ignored = lambda logits, temperature: torch.softmax(logits, 0)
-        after_softmax = lambda logits, temperature: torch.softmax(logits, 0) / temperature
-
-        def softmax_twice(logits, temperature):
-            return torch.softmax(torch.softmax(logits, 0) / temperature, 0)
-
-        logarithms = lambda logits, temperature: torch.log_softmax(logits / temperature, 0)
-        only_scaled = lambda logits, temperature: logits / temperature
-        no_exponential = lambda logits, temperature: logits / temperature / logits.sum()
+        multiplies = lambda logits, T: torch.softmax(logits * T, 0)
+        power = lambda logits, T: torch.softmax(logits, 0) ** T
+        not_normalised = lambda logits, T: torch.exp(logits / T)
+        power_not_normalised = lambda logits, T: torch.softmax(logits, 0) ** (1 / T)
+        ignored = lambda logits, T: torch.softmax(logits, 0)
+        after_softmax = lambda logits, T: torch.softmax(logits, 0) / T
+        softmax_twice = lambda logits, T: torch.softmax(torch.softmax(logits, 0) / T, 0)
+        logarithms = lambda logits, T: torch.log_softmax(logits / T, 0)
+        only_scaled = lambda logits, T: logits / T
+        no_exponential = lambda logits, T: logits / T / logits.sum()
 
     class alternatives:
-        STYLE0 = lambda logits, temperature: torch.softmax(logits / temperature, -1)
+        library = lambda logits, temperature: torch.softmax(logits / temperature, -1)
 
         def numpy(logits, temperature):
             z = np.asarray(logits) / temperature
@@ -122,10 +104,8 @@ class _:
             weights = [math.exp(float(v) / temperature) for v in logits]
             return [w / sum(weights) for w in weights]
 
-        def power(logits, temperature):
-            p = torch.softmax(logits, -1) ** (
-                1 / temperature
-            )  # to the power 1/T and normalised: the same thing
+        def power(logits, temperature):  # normalised afterwards it is the same thing
+            p = torch.softmax(logits, -1) ** (1 / temperature)
             return p / p.sum()
 
 
@@ -135,6 +115,16 @@ def top_k_filter(logits, k):
     best = logits.topk(k).indices
     kept[best] = logits[best]
     return kept
+
+
+def _keep(logits, which):
+    kept = torch.full_like(logits, -math.inf)
+    kept[which] = logits[which]
+    return kept
+
+
+def _ranked(logits):
+    return logits.argsort(descending=True)
 
 
 @EXERCISES.declare(top_k_filter)
@@ -150,11 +140,7 @@ class _:
         ]
 
     class mistakes:
-        def zero(logits, k):
-            return torch.where(
-                torch.isinf(top_k_filter(logits, k)), torch.zeros_like(logits), logits
-            )
-
+        zero = lambda logits, k: top_k_filter(logits, k).nan_to_num(neginf=0.0)
         before_sorting = lambda logits, k: _keep(logits, torch.arange(k))
         smallest = lambda logits, k: _keep(logits, logits.argsort()[:k])
         one_too_few = lambda logits, k: _keep(logits, _ranked(logits)[: k - 1])
@@ -170,9 +156,7 @@ class _:
     class alternatives:
         def threshold(logits, k):
             smallest = torch.sort(logits, descending=True).values[k - 1]
-            return torch.where(
-                logits < smallest, torch.tensor(-math.inf, dtype=logits.dtype), logits
-            )
+            return logits.masked_fill(logits < smallest, -math.inf)
 
         def numpy(logits, k):
             out = np.asarray(logits).copy()
@@ -209,9 +193,7 @@ def _cumulative(logits):
 @EXERCISES.declare(top_p_filter)
 class _:
     def cases():
-        logits = torch.log(
-            torch.tensor([0.05, 0.42, 0.03, 0.2, 0.08, 0.22])
-        )  # probabilities, mixed up
+        logits = torch.log(torch.tensor([0.05, 0.42, 0.03, 0.2, 0.08, 0.22]))  # in no order
         return [
             (logits, 0.6),
             (logits, 0.3),  # the first one alone reaches it
@@ -228,18 +210,14 @@ class _:
             return _keep(logits, probability.cumsum(0) - probability < p)
 
         def one_too_few(logits, p):
-            return _keep(logits, _cumulative(logits)[0][_cumulative(logits)[1] <= p])
+            order, total = _cumulative(logits)
+            return _keep(logits, order[total <= p])
 
         def one_too_many(logits, p):
             order, total = _cumulative(logits)
-            count = int((total < p).sum()) + 2
-            return _keep(logits, order[:count])
+            return _keep(logits, order[: int((total < p).sum()) + 2])
 
-        def zero(logits, p):
-            return torch.where(
-                torch.isinf(top_p_filter(logits, p)), torch.zeros_like(logits), logits
-            )
-
+        zero = lambda logits, p: top_p_filter(logits, p).nan_to_num(neginf=0.0)
         renormalises = lambda logits, p: torch.softmax(top_p_filter(logits, p), 0)
 
         def from_the_tail(logits, p):
@@ -309,21 +287,14 @@ class _:
         ]
 
     class mistakes:
-        no_ln2 = lambda nats_per_token, tokens, chars: nats_per_token * tokens / chars
-
-        def multiplied_by_ln2(nats_per_token, tokens, chars):
-            return nats_per_token * tokens * math.log(2) / chars
-
-        def swapped(nats_per_token, tokens, chars):
-            return nats_per_token * chars / tokens / math.log(2)
-
-        per_token = lambda nats_per_token, tokens, chars: nats_per_token / math.log(2)
-        total = lambda nats_per_token, tokens, chars: nats_per_token * tokens / math.log(2)
-        no_tokens = lambda nats_per_token, tokens, chars: nats_per_token / math.log(2) / chars
-        perplexity = lambda nats_per_token, tokens, chars: math.exp(nats_per_token * tokens / chars)
+        no_ln2 = lambda nats, tokens, chars: nats * tokens / chars
+        multiplied_by_ln2 = lambda nats, tokens, chars: nats * tokens * math.log(2) / chars
+        swapped = lambda nats, tokens, chars: nats * chars / tokens / math.log(2)
+        per_token = lambda nats, tokens, chars: nats / math.log(2)
+        total = lambda nats, tokens, chars: nats * tokens / math.log(2)
+        no_tokens = lambda nats, tokens, chars: nats / math.log(2) / chars
+        perplexity = lambda nats, tokens, chars: math.exp(nats * tokens / chars)
 
     class alternatives:
-        STYLE0 = lambda nats, words, letters: float(np.log2(np.exp(nats))) * words / letters
-
-        def STYLE1(nats_per_token, tokens, chars):
-            return (nats_per_token * math.log2(math.e)) / (chars / tokens)
+        log2_of_exp = lambda nats, words, letters: float(np.log2(np.exp(nats))) * words / letters
+        log2_of_e = lambda nats, tokens, chars: (nats * math.log2(math.e)) / (chars / tokens)
