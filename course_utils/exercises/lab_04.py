@@ -11,8 +11,6 @@ import torch
 from .declare import Declarations
 
 EXERCISES = Declarations()
-
-
 PATTERN = r" ?[A-Za-z']+| ?[^A-Za-z'\s]|\s"
 
 
@@ -46,7 +44,7 @@ class _:
         characters = lambda text: list(range(1, len(text) + 1))
 
     class alternatives:
-        def sum(text):
+        def running_sum(text):
             ends, place = [], 0
             for token in re.findall(PATTERN, text):
                 place += len(token)
@@ -79,7 +77,7 @@ class _:
             values = sorted((float(c) for c in counts), reverse=True)
             return sum(values[:size]) / sum(values)
 
-        STYLE1 = lambda counts, size: float(counts.topk(size)[0].sum() / counts.sum())
+        topk = lambda counts, size: float(counts.topk(size)[0].sum() / counts.sum())
 
 
 def encode_tokens(tokens, index, unknown):
@@ -120,7 +118,7 @@ class _:
                     numbers.append(unknown)
             return torch.tensor(numbers)
 
-        STYLE1 = lambda tokens, index, unknown: np.array([index.get(t, unknown) for t in tokens])
+        numpy = lambda tokens, index, unknown: np.array([index.get(t, unknown) for t in tokens])
 
 
 def to_streams(ids, rows):
@@ -172,21 +170,15 @@ class _:
         ]
 
     class mistakes:
-        def unknown_for_free(token_nats, spelling_nats, chars):
-            return token_nats.sum() / math.log(2) / chars
+        unknown_for_free = lambda nats, spelling, chars: nats.sum() / math.log(2) / chars
+        no_ln2 = lambda nats, spelling, chars: (nats.sum() + spelling.sum()) / chars
 
-        def no_ln2(token_nats, spelling_nats, chars):
-            return (token_nats.sum() + spelling_nats.sum()) / chars
+        def per_token(nats, spelling, chars):
+            return (nats.sum() + spelling.sum()) / math.log(2) / len(nats)
 
-        def per_token(token_nats, spelling_nats, chars):
-            return (token_nats.sum() + spelling_nats.sum()) / math.log(2) / len(token_nats)
-
-        def means(token_nats, spelling_nats, chars):
-            return (token_nats.mean() + spelling_nats.mean()) / math.log(2)
-
-        def total(token_nats, spelling_nats, chars):
-            return (token_nats.sum() + spelling_nats.sum()) / math.log(2)
+        means = lambda nats, spelling, chars: (nats.mean() + spelling.mean()) / math.log(2)
+        total = lambda nats, spelling, chars: (nats.sum() + spelling.sum()) / math.log(2)
 
     class alternatives:
-        def STYLE0(token_nats, spelling_nats, chars):
-            return float(torch.cat([token_nats, spelling_nats]).sum()) * math.log2(math.e) / chars
+        def log2_of_e(nats, spelling, chars):
+            return float(torch.cat([nats, spelling]).sum()) * math.log2(math.e) / chars

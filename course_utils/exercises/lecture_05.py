@@ -74,10 +74,8 @@ class _:
             middle, mask = kernel_size // 2, torch.zeros(kernel_size, kernel_size)
             for i in range(kernel_size):
                 for j in range(kernel_size):
-                    if i < middle or (
-                        i == middle and (j < middle or (j == middle and kind == "B"))
-                    ):
-                        mask[i, j] = 1.0
+                    before = i < middle or (i == middle and j < middle)
+                    mask[i, j] = float(before or (i == j == middle and kind == "B"))
             return mask
 
 
@@ -159,17 +157,21 @@ def discretized_logistic(x, mean, log_scale):
     return torch.where(x < -0.999, first, torch.where(x > 0.999, last, inside))
 
 
-def _naive(x, mean, log_scale, half=1 / 255, scale=None, ends=True):
-    s = torch.exp(log_scale) if scale is None else scale
-    right = torch.sigmoid((x + half - mean) / s)
-    left = torch.sigmoid((x - half - mean) / s)
-    if ends:
-        left = torch.where(x < -0.999, torch.zeros_like(left), left)
-        right = torch.where(x > 0.999, torch.ones_like(right), right)
-    return right - left
+def _naive(half=1 / 255, scale=torch.exp, ends=True, log=torch.log):
+    """The formula as it stands, sigmoid(right) - sigmoid(left), or with one part of it changed."""
+
+    def answer(x, mean, log_scale):
+        s = scale(log_scale)
+        right, left = torch.sigmoid((x + half - mean) / s), torch.sigmoid((x - half - mean) / s)
+        if ends:
+            left = torch.where(x < -0.999, torch.zeros_like(left), left)
+            right = torch.where(x > 0.999, torch.ones_like(right), right)
+        return log(right - left)
+
+    return answer
 
 
-def _logistic_density(x, mean, log_scale):
+def _density(x, mean, log_scale):
     z = (x - mean) * torch.exp(-log_scale)
     return -z - log_scale - 2 * F.softplus(-z)
 
@@ -191,37 +193,25 @@ class _:
         ]
 
     class mistakes:
-        probability = lambda x, mean, log_scale: _naive(x, mean, log_scale)
-        density = _logistic_density
-
-        def density_times_width(x, mean, log_scale):
-            return _logistic_density(x, mean, log_scale) + math.log(2 / 255)
-
-        def scale_not_exponentiated(x, mean, log_scale):
-            return torch.log(_naive(x, mean, log_scale, scale=log_scale))
-
-        def inverse_scale(x, mean, log_scale):
-            return torch.log(_naive(x, mean, log_scale, scale=torch.exp(-log_scale)))
-
-        wide_bin = lambda x, mean, log_scale: torch.log(_naive(x, mean, log_scale, half=2 / 255))
-
-        def narrow_bin(x, mean, log_scale):
-            return torch.log(_naive(x, mean, log_scale, half=0.5 / 255))
-
-        level_bin = lambda x, mean, log_scale: torch.log(_naive(x, mean, log_scale, half=0.5))
-        no_ends = lambda x, mean, log_scale: torch.log(_naive(x, mean, log_scale, ends=False))
+        probability = _naive(log=lambda p: p)
+        density = _density
+        density_times_width = lambda x, mean, log_s: _density(x, mean, log_s) + math.log(2 / 255)
+        scale_not_exponentiated = _naive(scale=lambda log_scale: log_scale)
+        inverse_scale = _naive(scale=lambda log_scale: torch.exp(-log_scale))
+        wide_bin = _naive(half=2 / 255)
+        narrow_bin = _naive(half=0.5 / 255)
+        level_bin = _naive(half=0.5)
+        no_ends = _naive(ends=False)
 
         def ends_swapped(x, mean, log_scale):
             s = torch.exp(log_scale)
             right = torch.sigmoid((x + 1 / 255 - mean) / s)
             left = torch.sigmoid((x - 1 / 255 - mean) / s)
-            inside = right - left
-            return torch.log(
-                torch.where(x < -0.999, 1 - left, torch.where(x > 0.999, right, inside))
-            )
+            above_first = torch.where(x > 0.999, right, right - left)
+            return torch.log(torch.where(x < -0.999, 1 - left, above_first))
 
-        log2 = lambda x, mean, log_scale: torch.log2(_naive(x, mean, log_scale))
-        sign = lambda x, mean, log_scale: -torch.log(_naive(x, mean, log_scale))
+        log2 = _naive(log=torch.log2)
+        sign = _naive(log=lambda p: -torch.log(p))
         cdf = lambda x, mean, log_scale: F.logsigmoid((x + 1 / 255 - mean) * torch.exp(-log_scale))
 
         def normal(x, mean, log_scale):
@@ -233,7 +223,5 @@ class _:
             return torch.log((right - left).clamp(min=1e-300))
 
     class alternatives:
-        plain = lambda x, mean, log_scale: torch.log(_naive(x, mean, log_scale))
-
-        def clamped(x, mean, log_scale):
-            return torch.log(torch.clamp(_naive(x, mean, log_scale), min=1e-12))
+        plain = _naive()
+        clamped = _naive(log=lambda p: torch.log(p.clamp(min=1e-12)))

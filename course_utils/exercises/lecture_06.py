@@ -17,18 +17,6 @@ def _normal(*shape, seed, scale=1.0):
     return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def _kl_terms(mu, log_var):
-    return mu**2 + log_var.exp() - 1 - log_var
-
-
-def _kl_std(mu, log_var):
-    return 0.5 * (mu**2 + (2 * log_var).exp() - 1 - 2 * log_var).sum(1)
-
-
-def _kl_doersch(mu, log_var):
-    return -0.5 * torch.sum(1 + log_var - mu.pow(2) - log_var.exp(), dim=-1)
-
-
 def reparameterize(mu, log_var, noise):
     """z = mu + sigma * noise, shape (batch, latent_dim); log_var is the logarithm of sigma squared."""
     return mu + torch.exp(0.5 * log_var) * noise
@@ -63,6 +51,18 @@ def kl_to_prior(mu, log_var):
     return 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(1)
 
 
+def _kl_terms(mu, log_var):
+    return mu**2 + log_var.exp() - 1 - log_var
+
+
+def _kl_std(mu, log_var):
+    return 0.5 * (mu**2 + (2 * log_var).exp() - 1 - 2 * log_var).sum(1)
+
+
+def _kl_doersch(mu, log_var):
+    return -0.5 * torch.sum(1 + log_var - mu.pow(2) - log_var.exp(), dim=-1)
+
+
 @EXERCISES.declare(kl_to_prior, differentiable=True)
 class _:
     def cases():
@@ -93,7 +93,8 @@ class _:
     class alternatives:
         def library(mu, log_var):
             q = torch.distributions.Normal(mu, (0.5 * log_var).exp())
-            return torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum(1)
+            prior = torch.distributions.Normal(0.0, 1.0)
+            return torch.distributions.kl_divergence(q, prior).sum(1)
 
         doersch = _kl_doersch
 
@@ -113,9 +114,8 @@ def _log_likelihood(x, logits):
 class _:
     def cases():
         cases = []
-        for seed, (batch, pixels, latent) in enumerate(
-            [(3, 6, 2), (2, 10, 4), (4, 784, 8), (1, 5, 1)]
-        ):
+        sizes = [(3, 6, 2), (2, 10, 4), (4, 784, 8), (1, 5, 1)]
+        for seed, (batch, pixels, latent) in enumerate(sizes):
             x = (_normal(batch, pixels, seed=20 + seed) > 0.3).float()
             logits = _normal(batch, pixels, seed=30 + seed, scale=2)
             mu = _normal(batch, latent, seed=40 + seed)
@@ -144,10 +144,8 @@ class _:
             return _log_likelihood(x, logits) / x.shape[1] - kl_to_prior(mu, log_var)
 
         def both_means(x, logits, mu, log_var):
-            return (
-                _log_likelihood(x, logits) / x.shape[1]
-                - _kl_terms(mu, log_var).sum(1) / 2 / mu.shape[1]
-            )
+            kl = _kl_terms(mu, log_var).sum(1) / 2
+            return _log_likelihood(x, logits) / x.shape[1] - kl / mu.shape[1]
 
         kl_forgotten = lambda x, logits, mu, log_var: _log_likelihood(x, logits)
 

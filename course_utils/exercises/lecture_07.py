@@ -16,15 +16,6 @@ def _normal(*shape, seed, scale=1.0):
     return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def _logit_cases():
-    return [
-        (_normal(6, seed=1, scale=2) + 1, _normal(4, seed=2, scale=2) - 1),
-        (torch.zeros(3), torch.zeros(3)),
-        (torch.tensor([2.0, -1.0]), torch.tensor([0.5, -3.0])),
-        (torch.tensor([120.0, -110.0]), torch.tensor([130.0, -125.0])),
-    ]
-
-
 def optimal_discriminator(p_data, p_model):
     """D*(x) = p_data / (p_data + p_model), the best discriminator against a fixed generator (Goodfellow et al. 2014).
 
@@ -53,8 +44,8 @@ class _:
         alone = lambda p_data, p_model: p_data / (1 + p_model)
 
     class alternatives:
-        STYLE0 = lambda p_data, p_model: 1 - p_model / (p_data + p_model)
-        STYLE1 = lambda p_data, p_model: torch.sigmoid(p_data.log() - p_model.log())
+        one_minus = lambda p_data, p_model: 1 - p_model / (p_data + p_model)
+        sigmoid = lambda p_data, p_model: torch.sigmoid(p_data.log() - p_model.log())
 
         def loop(p_data, p_model):
             pairs = zip(np.ravel(p_data), np.ravel(p_model), strict=True)
@@ -69,69 +60,55 @@ def discriminator_loss(real_logits, fake_logits):
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
 
 
+def _logit_cases():
+    return [
+        (_normal(6, seed=1, scale=2) + 1, _normal(4, seed=2, scale=2) - 1),
+        (torch.zeros(3), torch.zeros(3)),
+        (torch.tensor([2.0, -1.0]), torch.tensor([0.5, -3.0])),
+        (torch.tensor([120.0, -110.0]), torch.tensor([130.0, -125.0])),
+    ]
+
+
+def _of_probabilities(real, fake):
+    return -real.log().mean() - (1 - fake).log().mean()
+
+
 @EXERCISES.declare(discriminator_loss, differentiable=True)
 class _:
     cases = _logit_cases
 
     class mistakes:
-        def swapped(real_logits, fake_logits):
-            return F.softplus(real_logits).mean() + F.softplus(-fake_logits).mean()
+        swapped = lambda real, fake: F.softplus(real).mean() + F.softplus(-fake).mean()
+        both_real = lambda real, fake: F.softplus(-real).mean() + F.softplus(-fake).mean()
+        value = lambda real, fake: -discriminator_loss(real, fake)
+        difference = lambda real, fake: F.softplus(-real).mean() - F.softplus(fake).mean()
+        halved = lambda real, fake: 0.5 * discriminator_loss(real, fake)
+        joined = lambda real, fake: F.softplus(torch.cat([-real, fake])).mean()
+        summed = lambda real, fake: F.softplus(-real).sum() + F.softplus(fake).sum()
+        unstable = lambda real, fake: _of_probabilities(real.sigmoid(), fake.sigmoid())
 
-        def both_real(real_logits, fake_logits):
-            return F.softplus(-real_logits).mean() + F.softplus(-fake_logits).mean()
+        def cut(real, fake):  # PyTorch cuts the logarithm at -100
+            real, fake = real.sigmoid(), fake.sigmoid()
+            first = F.binary_cross_entropy(real, torch.ones_like(real))
+            return first + F.binary_cross_entropy(fake, torch.zeros_like(fake))
 
-        value = lambda real_logits, fake_logits: -discriminator_loss(real_logits, fake_logits)
-
-        def difference(real_logits, fake_logits):
-            return F.softplus(-real_logits).mean() - F.softplus(fake_logits).mean()
-
-        halved = lambda real_logits, fake_logits: 0.5 * discriminator_loss(real_logits, fake_logits)
-
-        def joined(real_logits, fake_logits):
-            return F.softplus(torch.cat([-real_logits, fake_logits])).mean()
-
-        def summed(real_logits, fake_logits):
-            return F.softplus(-real_logits).sum() + F.softplus(fake_logits).sum()
-
-        def unstable(real_logits, fake_logits):
-            real, fake = real_logits.sigmoid(), fake_logits.sigmoid()
-            return -real.log().mean() - (1 - fake).log().mean()
-
-        def cut(real_logits, fake_logits):
-            real, fake = real_logits.sigmoid(), fake_logits.sigmoid()
-            return F.binary_cross_entropy(real, torch.ones_like(real)) + F.binary_cross_entropy(
-                fake, torch.zeros_like(fake)
-            )
-
-        def epsilon(real_logits, fake_logits):
-            real, fake = real_logits.sigmoid(), fake_logits.sigmoid()
+        def epsilon(real, fake):
+            real, fake = real.sigmoid(), fake.sigmoid()
             return -(real + 1e-8).log().mean() - (1 - fake + 1e-8).log().mean()
 
-        def probabilities(real_logits, fake_logits):
-            return -real_logits.log().mean() - (1 - fake_logits).log().mean()
-
-        def twice(real_logits, fake_logits):
-            return discriminator_loss(real_logits.sigmoid(), fake_logits.sigmoid())
-
-        critic = lambda real_logits, fake_logits: fake_logits.mean() - real_logits.mean()
-
-        def hinge(real_logits, fake_logits):
-            return F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean()
-
-        real_only = lambda real_logits, fake_logits: F.softplus(-real_logits).mean()
-
-        def detached(real_logits, fake_logits):
-            return discriminator_loss(real_logits, fake_logits.detach())
+        probabilities = lambda real, fake: _of_probabilities(real, fake)
+        twice = lambda real, fake: discriminator_loss(real.sigmoid(), fake.sigmoid())
+        critic = lambda real, fake: fake.mean() - real.mean()
+        hinge = lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+        real_only = lambda real, fake: F.softplus(-real).mean()
+        detached = lambda real, fake: discriminator_loss(real, fake.detach())
 
     class alternatives:
-        def library(real_logits, fake_logits):
-            real = F.binary_cross_entropy_with_logits(real_logits, torch.ones_like(real_logits))
-            return real + F.binary_cross_entropy_with_logits(
-                fake_logits, torch.zeros_like(fake_logits)
-            )
+        def library(real, fake):
+            loss = F.binary_cross_entropy_with_logits
+            return loss(real, torch.ones_like(real)) + loss(fake, torch.zeros_like(fake))
 
-        def logsigmoid(real_logits, fake_logits):
-            return -(F.logsigmoid(real_logits).mean() + F.logsigmoid(-fake_logits).mean())
+        logsigmoid = lambda real, fake: -(F.logsigmoid(real).mean() + F.logsigmoid(-fake).mean())
 
 
 def generator_loss(fake_logits):
@@ -147,28 +124,23 @@ class _:
     cases = lambda: [(fake,) for _, fake in _logit_cases()]
 
     class mistakes:
-        saturating = lambda fake_logits: -F.softplus(fake_logits).mean()
-        saturating_sign = lambda fake_logits: F.softplus(fake_logits).mean()
-        sign = lambda fake_logits: -F.softplus(-fake_logits).mean()
-        sum = lambda fake_logits: F.softplus(-fake_logits).sum()
-        not_averaged = lambda fake_logits: F.softplus(-fake_logits)
-        critic = lambda fake_logits: -fake_logits.mean()
-        unstable = lambda fake_logits: -fake_logits.sigmoid().log().mean()
-
-        def cut(fake_logits):
-            return F.binary_cross_entropy(fake_logits.sigmoid(), torch.ones_like(fake_logits))
-
-        epsilon = lambda fake_logits: -(fake_logits.sigmoid() + 1e-8).log().mean()
-        probability = lambda fake_logits: -fake_logits.sigmoid().mean()
-        log_mean = lambda fake_logits: -fake_logits.sigmoid().mean().log()
-        twice = lambda fake_logits: F.softplus(-fake_logits.sigmoid()).mean()
-        detached = lambda fake_logits: generator_loss(fake_logits.detach())
+        saturating = lambda fake: -F.softplus(fake).mean()
+        saturating_sign = lambda fake: F.softplus(fake).mean()
+        sign = lambda fake: -F.softplus(-fake).mean()
+        sum = lambda fake: F.softplus(-fake).sum()
+        not_averaged = lambda fake: F.softplus(-fake)
+        critic = lambda fake: -fake.mean()
+        unstable = lambda fake: -fake.sigmoid().log().mean()
+        cut = lambda fake: F.binary_cross_entropy(fake.sigmoid(), torch.ones_like(fake))
+        epsilon = lambda fake: -(fake.sigmoid() + 1e-8).log().mean()
+        probability = lambda fake: -fake.sigmoid().mean()
+        log_mean = lambda fake: -fake.sigmoid().mean().log()
+        twice = lambda fake: F.softplus(-fake.sigmoid()).mean()
+        detached = lambda fake: generator_loss(fake.detach())
 
     class alternatives:
-        def library(fake_logits):
-            return F.binary_cross_entropy_with_logits(fake_logits, torch.ones_like(fake_logits))
-
-        STYLE1 = lambda fake_logits: -F.logsigmoid(fake_logits).mean()
+        library = lambda fake: F.binary_cross_entropy_with_logits(fake, torch.ones_like(fake))
+        logsigmoid = lambda fake: -F.logsigmoid(fake).mean()
 
 
 def gradient_penalty(critic, real, fake, eps):
@@ -200,8 +172,12 @@ def _slopes(critic, x):
     return gradient.flatten(1)
 
 
-def _between(real, fake, eps):
-    return eps * real + (1 - eps) * fake
+def _at_x_hat(critic, real, fake, eps):
+    return _slopes(critic, eps * real + (1 - eps) * fake)
+
+
+def _penalty(slopes):
+    return ((slopes.norm(dim=1) - 1) ** 2).mean()
 
 
 @EXERCISES.declare(gradient_penalty, differentiable=True)
@@ -217,56 +193,37 @@ class _:
         ]  # fmt: skip
 
     class mistakes:
-        real = lambda critic, real, fake, eps: ((_slopes(critic, real).norm(dim=1) - 1) ** 2).mean()
-        fake = lambda critic, real, fake, eps: ((_slopes(critic, fake).norm(dim=1) - 1) ** 2).mean()
-
-        def swapped(critic, real, fake, eps):
-            return ((_slopes(critic, _between(fake, real, eps)).norm(dim=1) - 1) ** 2).mean()
-
-        def halfway(critic, real, fake, eps):
-            return ((_slopes(critic, (real + fake) / 2).norm(dim=1) - 1) ** 2).mean()
-
-        def no_one(critic, real, fake, eps):
-            return (_slopes(critic, _between(real, fake, eps)).norm(dim=1) ** 2).mean()
-
-        def squared_norm(critic, real, fake, eps):
-            return (((_slopes(critic, _between(real, fake, eps)) ** 2).sum(1) - 1) ** 2).mean()
-
-        def not_squared(critic, real, fake, eps):
-            return (_slopes(critic, _between(real, fake, eps)).norm(dim=1) - 1).mean()
-
-        def whole_batch(critic, real, fake, eps):
-            return (_slopes(critic, _between(real, fake, eps)).norm() - 1) ** 2
+        real = lambda critic, real, fake, eps: _penalty(_slopes(critic, real))
+        fake = lambda critic, real, fake, eps: _penalty(_slopes(critic, fake))
+        swapped = lambda critic, real, fake, eps: _penalty(_at_x_hat(critic, fake, real, eps))
+        halfway = lambda critic, real, fake, eps: _penalty(_slopes(critic, (real + fake) / 2))
+        no_one = lambda *inputs: (_at_x_hat(*inputs).norm(dim=1) ** 2).mean()
+        squared_norm = lambda *inputs: (((_at_x_hat(*inputs) ** 2).sum(1) - 1) ** 2).mean()
+        not_squared = lambda *inputs: (_at_x_hat(*inputs).norm(dim=1) - 1).mean()
+        whole_batch = lambda *inputs: (_at_x_hat(*inputs).norm() - 1) ** 2
 
         def not_flattened(critic, real, fake, eps):
-            slopes = _slopes(critic, _between(real, fake, eps)).reshape(real.shape)
-            return ((slopes.norm(dim=1) - 1) ** 2).mean()
+            return _penalty(_at_x_hat(critic, real, fake, eps).reshape(real.shape))
 
-        def mean_first(critic, real, fake, eps):
-            return (_slopes(critic, _between(real, fake, eps)).norm(dim=1).mean() - 1) ** 2
+        mean_first = lambda *inputs: (_at_x_hat(*inputs).norm(dim=1).mean() - 1) ** 2
 
         def mean_output(critic, real, fake, eps):
-            slopes = _slopes(critic, _between(real, fake, eps)) / len(real)
-            return ((slopes.norm(dim=1) - 1) ** 2).mean()
+            return _penalty(_at_x_hat(critic, real, fake, eps) / len(real))
 
-        factor = lambda critic, real, fake, eps: 10 * gradient_penalty(critic, real, fake, eps)
-
-        def one_sided(critic, real, fake, eps):
-            return (F.relu(_slopes(critic, _between(real, fake, eps)).norm(dim=1) - 1) ** 2).mean()
-
+        factor = lambda *inputs: 10 * gradient_penalty(*inputs)
+        one_sided = lambda *inputs: (F.relu(_at_x_hat(*inputs).norm(dim=1) - 1) ** 2).mean()
         sum = lambda critic, real, fake, eps: len(real) * gradient_penalty(critic, real, fake, eps)
 
         def no_graph(critic, real, fake, eps):
-            x_hat = _between(real, fake, eps).detach().requires_grad_()
+            x_hat = (eps * real + (1 - eps) * fake).detach().requires_grad_()
             (gradient,) = torch.autograd.grad(critic(x_hat).sum(), x_hat)
-            return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
+            return _penalty(gradient.flatten(1))
 
     class alternatives:
         def graph_of_x(critic, real, fake, eps):
-            x_hat = _between(real, fake, eps).requires_grad_()
-            gradient = torch.autograd.grad(
-                critic(x_hat), x_hat, grad_outputs=torch.ones(len(x_hat)), create_graph=True
-            )[0]
+            x_hat = (eps * real + (1 - eps) * fake).requires_grad_()
+            ones = torch.ones(len(x_hat))
+            gradient = torch.autograd.grad(critic(x_hat), x_hat, ones, create_graph=True)[0]
             return ((gradient.reshape(len(x_hat), -1).pow(2).sum(1).sqrt() - 1) ** 2).mean()
 
 
@@ -319,9 +276,8 @@ class _:
         no_abs = lambda x, y, to_y, to_x: (to_x(to_y(x)) - x).mean() + (to_y(to_x(y)) - y).mean()
 
         def detached(x, y, to_y, to_x):
-            return (to_x(to_y(x).detach()) - x).abs().mean() + (
-                to_y(to_x(y).detach()) - y
-            ).abs().mean()
+            x_again, y_again = to_x(to_y(x).detach()), to_y(to_x(y).detach())
+            return (x_again - x).abs().mean() + (y_again - y).abs().mean()
 
     class alternatives:
         library = lambda x, y, to_y, to_x: F.l1_loss(to_x(to_y(x)), x) + F.l1_loss(to_y(to_x(y)), y)

@@ -4,7 +4,9 @@
 
 import math
 from collections import Counter
+from difflib import SequenceMatcher
 from itertools import combinations
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -14,54 +16,20 @@ from .declare import Declarations
 EXERCISES = Declarations()
 
 
-_PAIRS = [
-    ("the cat sat on the mat", "the cat is sitting on the mat"),
-    ("the the the the the the the", "the cat is on the mat"),
-    ("she saw the old man in the old park today", "in the old park she saw the old man"),
-    ("кіт сидить на килимі і спить на килимі", "кіт спить на старому килимі і сидить"),
-    ("a b c d e", "a b c d e"),
-    ("to be or not to be that is the question", "to be or not to be"),
-    ("no word in common", "entirely different tokens here"),
-]
-
-
-_ORDERS = (1, 1, 2, 2, 3, 1, 2)
-
-
-def ngrams(tokens, n):
-    """How often each run of n tokens occurs: a Counter of tuples."""
-    return Counter(zip(*(tokens[i:] for i in range(n)), strict=False))
-
-
-def _text_cases():
-    return [(a.split(), b.split()) for a, b in _PAIRS]
-
-
-def _f1(common, a, b):
-    return 2 * common / (a + b) if common else 0.0
-
-
-def _both(a, b):
-    return (a & b).total(), a.total(), b.total()
-
-
 def frechet_distance(mu1, cov1, mu2, cov2):
     """|mu1 - mu2|^2 + tr(cov1 + cov2 - 2 (cov1 cov2)^(1/2)): Frechet distance of two Gaussians (Dowson & Landau 1982).
 
     mu1, mu2: (d,).  cov1, cov2: (d, d), symmetric, no negative eigenvalue.  Returns a scalar >= 0.
     """
-    eigenvalues = torch.linalg.eigvals(cov1 @ cov2).real.clamp(
-        min=0
-    )  # real and >= 0 but for rounding
+    eigenvalues = torch.linalg.eigvals(cov1 @ cov2).real.clamp(min=0)  # >= 0 but for rounding
     overlap = eigenvalues.sqrt().sum()  # the trace of the root is the sum of the eigenvalues' roots
     return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - 2 * overlap
 
 
 def _covariance(d, seed, rank=None):
-    a = torch.randn(
-        d, rank or d + 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
-    return a @ a.T / a.shape[1]  # fmt: skip
+    draw = torch.Generator().manual_seed(seed)
+    a = torch.randn(d, rank or d + 2, generator=draw, dtype=torch.float64)
+    return a @ a.T / a.shape[1]
 
 
 def _root(m):
@@ -70,21 +38,29 @@ def _root(m):
     return vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.T
 
 
-def _frechet_no_mean(mu1, cov1, mu2, cov2):
+def _without(overlap, mu1, cov1, mu2, cov2):
+    return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - overlap
+
+
+def _no_mean(mu1, cov1, mu2, cov2):
     return frechet_distance(torch.zeros_like(mu1), cov1, torch.zeros_like(mu2), cov2)
 
 
 @EXERCISES.declare(frechet_distance)
 class _:
     def cases():
+        def d(numbers):
+            return torch.tensor(numbers).double()
+
         mu = [torch.randn(4, generator=torch.Generator().manual_seed(s)).double() for s in (1, 2)]
-        tilted = torch.tensor([[2.0, 1.2], [1.2, 1.0]]).double()
+        tilted = d([[2.0, 1.2], [1.2, 1.0]])
+        eye = torch.eye(3).double()
         return [
             (mu[0], _covariance(4, 3), mu[1], _covariance(4, 4)),
-            (torch.zeros(2).double(), tilted, torch.zeros(2).double(), tilted.flip(0, 1)),
-            (torch.ones(3).double(), 4 * torch.eye(3).double(), torch.zeros(3).double(), torch.eye(3).double()),
+            (d([0.0, 0.0]), tilted, d([0.0, 0.0]), tilted.flip(0, 1)),
+            (d([1.0, 1.0, 1.0]), 4 * eye, d([0.0, 0.0, 0.0]), eye),
             (mu[1], _covariance(4, 5), mu[0], _covariance(4, 6, rank=2)),
-        ]  # fmt: skip
+        ]
 
     class mistakes:
         def no_root(mu1, cov1, mu2, cov2):
@@ -98,34 +74,29 @@ class _:
             spread = cov1.diagonal().sqrt() - cov2.diagonal().sqrt()
             return (mu1 - mu2).square().sum() + spread.square().sum()
 
-        def rooted(mu1, cov1, mu2, cov2):
-            return frechet_distance(mu1, cov1, mu2, cov2).clamp(min=0).sqrt()
-
-        no_mean = _frechet_no_mean
+        rooted = lambda *gaussians: frechet_distance(*gaussians).clamp(min=0).sqrt()
+        no_mean = _no_mean
 
         def norm(mu1, cov1, mu2, cov2):
-            return (mu1 - mu2).norm() + _frechet_no_mean(mu1, cov1, mu2, cov2)
+            return (mu1 - mu2).norm() + _no_mean(mu1, cov1, mu2, cov2)
 
         def no_two(mu1, cov1, mu2, cov2):
             overlap = torch.linalg.eigvals(cov1 @ cov2).real.clamp(min=0).sqrt().sum()
-            return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - overlap
+            return _without(overlap, mu1, cov1, mu2, cov2)
 
         means_only = lambda mu1, cov1, mu2, cov2: (mu1 - mu2).square().sum()
 
         def root_of_trace(mu1, cov1, mu2, cov2):
-            overlap = (cov1 @ cov2).trace().sqrt()
-            return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - 2 * overlap
+            return _without(2 * (cov1 @ cov2).trace().sqrt(), mu1, cov1, mu2, cov2)
 
     class alternatives:
         def symmetric(mu1, cov1, mu2, cov2):
             half = _root(cov1)
-            return (mu1 - mu2).square().sum() + torch.trace(
-                cov1 + cov2 - 2 * _root(half @ cov2 @ half)
-            )
+            return _without(2 * _root(half @ cov2 @ half).trace(), mu1, cov1, mu2, cov2)
 
         def singular(mu1, cov1, mu2, cov2):
             overlap = torch.linalg.svdvals(_root(cov1) @ _root(cov2)).sum()
-            return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - 2 * overlap
+            return _without(2 * overlap, mu1, cov1, mu2, cov2)
 
 
 def inception_score(probs):
@@ -163,9 +134,8 @@ class _:
         over_all = lambda probs: (_kl_rows(probs) / probs.shape[1]).mean().exp()
 
         def by_parts(probs):
-            return torch.stack(
-                [_kl_rows(part).mean().exp() for part in probs.tensor_split(2)]
-            ).mean()
+            halves = probs.tensor_split(2)
+            return torch.stack([_kl_rows(half).mean().exp() for half in halves]).mean()
 
         def reverse(probs):
             marginal = probs.mean(0, keepdim=True)
@@ -190,6 +160,11 @@ class _:
             return torch.exp(entropy(probs.mean(0)) - entropy(probs).mean())
 
 
+def ngrams(tokens, n):
+    """How often each run of n tokens occurs: a Counter of tuples."""
+    return Counter(zip(*(tokens[i:] for i in range(n)), strict=False))
+
+
 def bleu(candidate, references):
     """BLEU of one sentence, up to 4-grams, no smoothing (Papineni et al. 2002).  Token lists -> 0..1."""
     log_precision = 0.0
@@ -204,38 +179,36 @@ def bleu(candidate, references):
     return math.exp(min(0.0, 1 - closest / len(candidate)) + log_precision)
 
 
-def _bleu_with(candidate, references, clip=True, mean="geometric", length="closest", penalty=True, ordinary=True, orders=4, sets=False):  # fmt: skip
-    precisions = []
-    for n in range(1, orders + 1):
-        counts = ngrams(candidate, n)
-        most = {g: max(ngrams(r, n)[g] for r in references) for g in counts}
-        if sets:
-            counts = Counter(dict.fromkeys(counts, 1))
-        hits = sum((min(c, most[g]) if clip else c * (most[g] > 0)) for g, c in counts.items())
-        precisions.append(hits / counts.total() if counts else 0.0)
-    lengths = [len(r) for r in references]
-    wanted = {
-        "closest": min((abs(x - len(candidate)), x) for x in lengths)[1],
-        "longest": max(lengths),
-        "shortest": min(lengths),
-        "tie_longer": min((abs(x - len(candidate)), -x, x) for x in lengths)[2],
-        "mean": sum(lengths) / len(lengths),
-        "first": lengths[0],
-    }[length]
-    if mean == "geometric":
-        if min(precisions) == 0:
-            return 0.0
-        score = math.exp(sum(map(math.log, precisions)) / orders)
-    elif mean == "arithmetic":
-        score = sum(precisions) / orders
-    else:
-        score = math.prod(precisions)
-    ratio = wanted / len(candidate) if ordinary else len(candidate) / wanted
-    return score * (math.exp(min(0.0, 1 - ratio)) if penalty else 1.0)
+def _geometric(precisions):
+    if min(precisions) == 0:
+        return 0.0
+    return math.exp(sum(map(math.log, precisions)) / len(precisions))
 
 
-def _bleu_option(**options):
-    return lambda candidate, references: _bleu_with(candidate, references, **options)
+def _closest(lengths, own):
+    return min((abs(length - own), length) for length in lengths)[1]
+
+
+def _brevity(wanted, own):
+    return math.exp(min(0.0, 1 - wanted / own))
+
+
+def _bleu(clip=True, sets=False, orders=4, mean=_geometric, length=_closest, penalty=_brevity):
+    """BLEU step by step, with one of the steps done in another way."""
+
+    def answer(candidate, references):
+        precisions = []
+        for n in range(1, orders + 1):
+            counts = ngrams(candidate, n)
+            most = {g: max(ngrams(r, n)[g] for r in references) for g in counts}
+            if sets:
+                counts = Counter(dict.fromkeys(counts, 1))
+            hits = sum((min(c, most[g]) if clip else c * (most[g] > 0)) for g, c in counts.items())
+            precisions.append(hits / counts.total() if counts else 0.0)
+        wanted = length([len(r) for r in references], len(candidate))
+        return mean(precisions) * penalty(wanted, len(candidate))
+
+    return answer
 
 
 @EXERCISES.declare(bleu)
@@ -254,21 +227,21 @@ class _:
         return [(c.split(), [r.split() for r in rs]) for c, rs in several]
 
     class mistakes:
-        not_clipped = _bleu_option(clip=False)
-        arithmetic = _bleu_option(mean="arithmetic")
-        product = _bleu_option(mean="product")
-        no_penalty = _bleu_option(penalty=False)
-        penalty_reversed = _bleu_option(ordinary=False)
-        longest = _bleu_option(length="longest")
-        shortest = _bleu_option(length="shortest")
-        mean_length = _bleu_option(length="mean")
-        tie_longer = _bleu_option(length="tie_longer")
-        bigrams = _bleu_option(orders=2)
-        sets = _bleu_option(sets=True)
+        not_clipped = _bleu(clip=False)
+        arithmetic = _bleu(mean=lambda precisions: sum(precisions) / len(precisions))
+        product = _bleu(mean=math.prod)
+        no_penalty = _bleu(penalty=lambda wanted, own: 1.0)
+        penalty_reversed = _bleu(penalty=lambda wanted, own: _brevity(own, wanted))
+        longest = _bleu(length=lambda lengths, own: max(lengths))
+        shortest = _bleu(length=lambda lengths, own: min(lengths))
+        mean_length = _bleu(length=lambda lengths, own: fmean(lengths))
+        tie_longer = _bleu(length=lambda lengths, own: -_closest([-x for x in lengths], -own))
+        bigrams = _bleu(orders=2)
+        sets = _bleu(sets=True)
         first_reference = lambda candidate, references: bleu(candidate, references[:1])
 
     class alternatives:
-        STYLE0 = _bleu_option()
+        by_steps = _bleu()
 
 
 def rouge_n(candidate, reference, n):
@@ -278,8 +251,39 @@ def rouge_n(candidate, reference, n):
     return 2 * common / (a.total() + b.total()) if common else 0.0
 
 
-def _mean_of_both(common, a, b):
-    return (common / a + common / b) / 2
+_PAIRS = [
+    ("the cat sat on the mat", "the cat is sitting on the mat"),
+    ("the the the the the the the", "the cat is on the mat"),
+    ("she saw the old man in the old park today", "in the old park she saw the old man"),
+    ("кіт сидить на килимі і спить на килимі", "кіт спить на старому килимі і сидить"),
+    ("a b c d e", "a b c d e"),
+    ("to be or not to be that is the question", "to be or not to be"),
+    ("no word in common", "entirely different tokens here"),
+]
+_ORDERS = (1, 1, 2, 2, 3, 1, 2)
+
+
+def _text_cases():
+    return [(a.split(), b.split()) for a, b in _PAIRS]
+
+
+# of two Counters, n-grams or pairs of words
+
+
+def _overlap(a, b):
+    return (a & b).total()
+
+
+def _f1(common, a, b):
+    return 2 * common / (a + b) if common else 0.0
+
+
+def _f1_not_clipped(a, b):
+    return _f1(sum(c for g, c in a.items() if g in b), a.total(), b.total())
+
+
+def _f1_of_sets(a, b):
+    return _f1(len(set(a) & set(b)), len(a), len(b))
 
 
 @EXERCISES.declare(rouge_n)
@@ -287,43 +291,17 @@ class _:
     cases = lambda: [(a.split(), b.split(), n) for (a, b), n in zip(_PAIRS, _ORDERS, strict=True)]
 
     class mistakes:
-        def recall(candidate, reference, n):
-            return (ngrams(candidate, n) & ngrams(reference, n)).total() / ngrams(
-                reference, n
-            ).total()
+        recall = lambda a, b, n: _overlap(ngrams(a, n), ngrams(b, n)) / ngrams(b, n).total()
+        precision = lambda a, b, n: _overlap(ngrams(a, n), ngrams(b, n)) / ngrams(a, n).total()
+        not_clipped = lambda a, b, n: _f1_not_clipped(ngrams(a, n), ngrams(b, n))
+        sets = lambda a, b, n: _f1_of_sets(ngrams(a, n), ngrams(b, n))
+        words = lambda a, b, n: rouge_n(a, b, 1)
+        tokens_below = lambda a, b, n: _f1(_overlap(ngrams(a, n), ngrams(b, n)), len(a), len(b))
+        no_two = lambda a, b, n: rouge_n(a, b, n) / 2
 
-        def precision(candidate, reference, n):
-            return (ngrams(candidate, n) & ngrams(reference, n)).total() / ngrams(
-                candidate, n
-            ).total()
-
-        def not_clipped(candidate, reference, n):
-            return _f1(
-                sum((c for g, c in ngrams(candidate, n).items() if g in ngrams(reference, n))),
-                ngrams(candidate, n).total(),
-                ngrams(reference, n).total(),
-            )
-
-        def sets(candidate, reference, n):
-            return _f1(
-                len(set(ngrams(candidate, n)) & set(ngrams(reference, n))),
-                len(ngrams(candidate, n)),
-                len(ngrams(reference, n)),
-            )
-
-        words = lambda candidate, reference, n: rouge_n(candidate, reference, 1)
-
-        def tokens_below(candidate, reference, n):
-            return _f1(
-                (ngrams(candidate, n) & ngrams(reference, n)).total(),
-                len(candidate),
-                len(reference),
-            )
-
-        no_two = lambda candidate, reference, n: rouge_n(candidate, reference, n) / 2
-
-        def mean_of_both(candidate, reference, n):
-            return _mean_of_both(*_both(ngrams(candidate, n), ngrams(reference, n)))
+        def mean_of_both(a, b, n):
+            a, b = ngrams(a, n), ngrams(b, n)
+            return (_overlap(a, b) / a.total() + _overlap(a, b) / b.total()) / 2
 
     class alternatives:
         def lists(candidate, reference, n):
@@ -346,28 +324,21 @@ def rouge_l(candidate, reference):
     return 2 * common / (len(candidate) + len(reference)) if common else 0.0
 
 
-def _longest_run(candidate, reference):
-    """Length of the longest common run of neighbours (a substring, not a subsequence)."""
-    best = 0
-    for i in range(len(candidate)):
-        for j in range(len(reference)):
-            k = 0
-            while i + k < len(candidate) and j + k < len(reference) and candidate[i + k] == reference[j + k]:  # fmt: skip
-                k += 1
-            best = max(best, k)
-    return best
+def _lcs(a, b):
+    return round(rouge_l(a, b) * (len(a) + len(b)) / 2)
 
 
-def _lcs(candidate, reference):
-    return round(rouge_l(candidate, reference) * (len(candidate) + len(reference)) / 2)
+def _longest_run(a, b):
+    """Length of the longest common run of neighbours: a substring, not a subsequence."""
+    return SequenceMatcher(None, a, b, autojunk=False).find_longest_match().size
 
 
-def _greedy(candidate, reference):
-    """Takes each word of the candidate at its first place after the last match: a common subsequence, not always the longest."""
+def _greedy(a, b):
+    """Takes each word of a at its first place after the last match: a common subsequence, not always the longest."""
     place = found = 0
-    for word in candidate:
-        if word in reference[place:]:
-            place, found = reference.index(word, place) + 1, found + 1
+    for word in a:
+        if word in b[place:]:
+            place, found = b.index(word, place) + 1, found + 1
     return found
 
 
@@ -376,29 +347,22 @@ class _:
     cases = _text_cases
 
     class mistakes:
-        def substring(candidate, reference):
-            return _f1(_longest_run(candidate, reference), len(candidate), len(reference))
-
-        recall = lambda candidate, reference: _lcs(candidate, reference) / len(reference)
-        precision = lambda candidate, reference: _lcs(candidate, reference) / len(candidate)
+        substring = lambda a, b: _f1(_longest_run(a, b), len(a), len(b))
+        recall = lambda a, b: _lcs(a, b) / len(b)
+        precision = lambda a, b: _lcs(a, b) / len(a)
         length = _lcs
-        bag = lambda candidate, reference: rouge_n(candidate, reference, 1)
-
-        def greedy(candidate, reference):
-            return _f1(_greedy(candidate, reference), len(candidate), len(reference))
-
-        def longer(candidate, reference):
-            return _lcs(candidate, reference) / max(len(candidate), len(reference))
-
-        skip_bigrams = lambda candidate, reference: rouge_s(candidate, reference)
+        bag = lambda a, b: rouge_n(a, b, 1)
+        greedy = lambda a, b: _f1(_greedy(a, b), len(a), len(b))
+        longer = lambda a, b: _lcs(a, b) / max(len(a), len(b))
+        skip_bigrams = lambda a, b: rouge_s(a, b)
 
     class alternatives:
-        def numpy(candidate, reference):
-            table = np.zeros((len(candidate) + 1, len(reference) + 1), int)
-            for i, a in enumerate(candidate, 1):
-                for j, b in enumerate(reference, 1):
-                    table[i, j] = table[i - 1, j - 1] + 1 if a == b else max(table[i - 1, j], table[i, j - 1])  # fmt: skip
-            p, r = table[-1, -1] / len(candidate), table[-1, -1] / len(reference)
+        def numpy(a, b):
+            table = np.zeros((len(a) + 1, len(b) + 1), int)
+            for i, j in np.ndindex(len(a), len(b)):
+                longest = max(table[i, j + 1], table[i + 1, j])
+                table[i + 1, j + 1] = table[i, j] + 1 if a[i] == b[j] else longest
+            p, r = table[-1, -1] / len(a), table[-1, -1] / len(b)
             return 2 * p * r / (p + r) if p else 0.0
 
 
@@ -413,44 +377,27 @@ def _skips(tokens):
     return Counter(combinations(tokens, 2))
 
 
-def _unordered(tokens):
-    return Counter(tuple(sorted(pair)) for pair in combinations(tokens, 2))
-
-
 @EXERCISES.declare(rouge_s)
 class _:
     cases = _text_cases
 
     class mistakes:
-        neighbours = lambda candidate, reference: rouge_n(candidate, reference, 2)
+        neighbours = lambda a, b: rouge_n(a, b, 2)
 
-        def unordered(candidate, reference):
-            return _f1(*_both(_unordered(candidate), _unordered(reference)))
+        def unordered(a, b):
+            a, b = (Counter(map(tuple, map(sorted, combinations(text, 2)))) for text in (a, b))
+            return _f1(_overlap(a, b), a.total(), b.total())
 
-        def recall(candidate, reference):
-            return (_skips(candidate) & _skips(reference)).total() / _skips(reference).total()
-
-        def precision(candidate, reference):
-            return (_skips(candidate) & _skips(reference)).total() / _skips(candidate).total()
-
-        def sets(candidate, reference):
-            return _f1(
-                len(set(_skips(candidate)) & set(_skips(reference))),
-                len(_skips(candidate)),
-                len(_skips(reference)),
-            )
-
-        def not_clipped(candidate, reference):
-            return _f1(
-                sum((c for g, c in _skips(candidate).items() if g in _skips(reference))),
-                _skips(candidate).total(),
-                _skips(reference).total(),
-            )
-
-        subsequence = lambda candidate, reference: rouge_l(candidate, reference)
+        recall = lambda a, b: _overlap(_skips(a), _skips(b)) / _skips(b).total()
+        precision = lambda a, b: _overlap(_skips(a), _skips(b)) / _skips(a).total()
+        sets = lambda a, b: _f1_of_sets(_skips(a), _skips(b))
+        not_clipped = lambda a, b: _f1_not_clipped(_skips(a), _skips(b))
+        subsequence = lambda a, b: rouge_l(a, b)
 
     class alternatives:
-        STYLE0 = lambda candidate, reference: _f1(*_both(_skips(candidate), _skips(reference)))
+        def loop(a, b):
+            a, b = ([(x, y) for i, x in enumerate(t) for y in t[i + 1 :]] for t in (a, b))
+            return _f1(sum(min(a.count(p), b.count(p)) for p in set(a)), len(a), len(b))
 
 
 def perplexity(token_log_probs):
@@ -472,18 +419,16 @@ class _:
         ]
 
     class mistakes:
-        base_two = lambda token_log_probs: 2 ** (-token_log_probs.mean())
-        entropy = lambda token_log_probs: -token_log_probs.mean()
-        sign = lambda token_log_probs: token_log_probs.mean().exp()
-        summed = lambda token_log_probs: (-token_log_probs.sum()).exp()
-        mean_of_inverse = lambda token_log_probs: (-token_log_probs).exp().mean()
-        inverse_of_mean = lambda token_log_probs: 1 / token_log_probs.exp().mean()
+        base_two = lambda log_p: 2 ** (-log_p.mean())
+        entropy = lambda log_p: -log_p.mean()
+        sign = lambda log_p: log_p.mean().exp()
+        summed = lambda log_p: (-log_p.sum()).exp()
+        mean_of_inverse = lambda log_p: (-log_p).exp().mean()
+        inverse_of_mean = lambda log_p: 1 / log_p.exp().mean()
 
     class alternatives:
-        def STYLE0(token_log_probs):
-            return math.exp(-sum(map(float, token_log_probs)) / len(token_log_probs))
-
-        STYLE1 = lambda token_log_probs: np.exp(-np.mean(np.asarray(token_log_probs)))
+        plain = lambda log_p: math.exp(-sum(map(float, log_p)) / len(log_p))
+        numpy = lambda log_p: np.exp(-np.mean(np.asarray(log_p)))
 
 
 def binomial_sign_test(wins, trials):
@@ -493,11 +438,11 @@ def binomial_sign_test(wins, trials):
     return ways / 2**trials
 
 
-def _tail(wins, trials, p=0.5):
+def _tail(wins, trials):
     return sum(math.comb(trials, k) for k in range(wins, trials + 1)) / 2**trials
 
 
-def _sign_symmetric(wins, trials):
+def _symmetric(wins, trials):
     return min(1.0, 2 * _tail(max(wins, trials - wins), trials))
 
 
@@ -517,8 +462,8 @@ class _:
             return math.erfc(z / math.sqrt(2))
 
         other_tail = lambda wins, trials: _tail(trials - wins, trials)
-        confidence = lambda wins, trials: 1 - _sign_symmetric(wins, trials)
+        confidence = lambda wins, trials: 1 - _symmetric(wins, trials)
         share = lambda wins, trials: wins / trials
 
     class alternatives:
-        symmetric = _sign_symmetric
+        symmetric = _symmetric
