@@ -10,6 +10,7 @@ from statistics import fmean
 
 import numpy as np
 import torch
+from torch.special import entr
 
 from .declare import Declarations
 
@@ -38,8 +39,11 @@ def _root(m):
     return vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.T
 
 
-def _without(overlap, mu1, cov1, mu2, cov2):
-    return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - overlap
+def _frechet(overlap):
+    """The distance with 2 tr (cov1 cov2)^(1/2) replaced by overlap(cov1, cov2)."""
+    return lambda mu1, cov1, mu2, cov2: (
+        (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - overlap(cov1, cov2)
+    )
 
 
 def _no_mean(mu1, cov1, mu2, cov2):
@@ -49,54 +53,35 @@ def _no_mean(mu1, cov1, mu2, cov2):
 @EXERCISES.declare(frechet_distance)
 class _:
     def cases():
-        def d(numbers):
-            return torch.tensor(numbers).double()
-
-        mu = [torch.randn(4, generator=torch.Generator().manual_seed(s)).double() for s in (1, 2)]
-        tilted = d([[2.0, 1.2], [1.2, 1.0]])
-        eye = torch.eye(3).double()
-        return [
+        mu = [torch.randn(4, generator=torch.Generator().manual_seed(s)) for s in (1, 2)]
+        tilted = torch.tensor([[2.0, 1.2], [1.2, 1.0]])
+        cases = [
             (mu[0], _covariance(4, 3), mu[1], _covariance(4, 4)),
-            (d([0.0, 0.0]), tilted, d([0.0, 0.0]), tilted.flip(0, 1)),
-            (d([1.0, 1.0, 1.0]), 4 * eye, d([0.0, 0.0, 0.0]), eye),
+            (torch.zeros(2), tilted, torch.zeros(2), tilted.flip(0, 1)),
+            (torch.ones(3), 4 * torch.eye(3), torch.zeros(3), torch.eye(3)),
             (mu[1], _covariance(4, 5), mu[0], _covariance(4, 6, rank=2)),
         ]
+        return [tuple(tensor.double() for tensor in case) for case in cases]
 
     class mistakes:
-        def no_root(mu1, cov1, mu2, cov2):
-            return (mu1 - mu2).square().sum() + torch.trace(cov1 + cov2 - 2 * cov1 @ cov2)
-
-        def elementwise(mu1, cov1, mu2, cov2):
-            product = (cov1 @ cov2).clamp(min=0)
-            return (mu1 - mu2).square().sum() + torch.trace(cov1 + cov2 - 2 * product.sqrt())
-
-        def diagonal(mu1, cov1, mu2, cov2):
-            spread = cov1.diagonal().sqrt() - cov2.diagonal().sqrt()
-            return (mu1 - mu2).square().sum() + spread.square().sum()
-
+        no_root = _frechet(lambda c1, c2: 2 * (c1 @ c2).trace())
+        elementwise = _frechet(lambda c1, c2: 2 * (c1 @ c2).clamp(min=0).sqrt().trace())
+        diagonal = _frechet(lambda c1, c2: 2 * (c1 * c2).diagonal().sqrt().sum())
         rooted = lambda *gaussians: frechet_distance(*gaussians).clamp(min=0).sqrt()
         no_mean = _no_mean
 
         def norm(mu1, cov1, mu2, cov2):
             return (mu1 - mu2).norm() + _no_mean(mu1, cov1, mu2, cov2)
 
-        def no_two(mu1, cov1, mu2, cov2):
-            overlap = torch.linalg.eigvals(cov1 @ cov2).real.clamp(min=0).sqrt().sum()
-            return _without(overlap, mu1, cov1, mu2, cov2)
-
+        no_two = _frechet(
+            lambda c1, c2: torch.linalg.eigvals(c1 @ c2).real.clamp(min=0).sqrt().sum()
+        )
         means_only = lambda mu1, cov1, mu2, cov2: (mu1 - mu2).square().sum()
-
-        def root_of_trace(mu1, cov1, mu2, cov2):
-            return _without(2 * (cov1 @ cov2).trace().sqrt(), mu1, cov1, mu2, cov2)
+        root_of_trace = _frechet(lambda c1, c2: 2 * (c1 @ c2).trace().sqrt())
 
     class alternatives:
-        def symmetric(mu1, cov1, mu2, cov2):
-            half = _root(cov1)
-            return _without(2 * _root(half @ cov2 @ half).trace(), mu1, cov1, mu2, cov2)
-
-        def singular(mu1, cov1, mu2, cov2):
-            overlap = torch.linalg.svdvals(_root(cov1) @ _root(cov2)).sum()
-            return _without(2 * overlap, mu1, cov1, mu2, cov2)
+        symmetric = _frechet(lambda c1, c2: 2 * _root(_root(c1) @ c2 @ _root(c1)).trace())
+        singular = _frechet(lambda c1, c2: 2 * torch.linalg.svdvals(_root(c1) @ _root(c2)).sum())
 
 
 def inception_score(probs):
@@ -142,8 +127,8 @@ class _:
             safe = probs.clamp(min=1e-12)
             return (torch.xlogy(marginal, marginal) - marginal * safe.log()).sum(1).mean().exp()
 
-        marginal_only = lambda probs: (-torch.xlogy(probs.mean(0), probs.mean(0)).sum()).exp()
-        conditional_only = lambda probs: (-torch.xlogy(probs, probs).sum(1).mean()).exp()
+        marginal_only = lambda probs: entr(probs.mean(0)).sum().exp()
+        conditional_only = lambda probs: entr(probs).sum(1).mean().exp()
 
     class alternatives:
         def numpy(probs):
@@ -153,11 +138,7 @@ class _:
                 terms = np.where(probs > 0, probs * np.log(probs / p_y), 0.0)
             return np.exp(terms.sum(1).mean())
 
-        def entropies(probs):
-            def entropy(p):
-                return -torch.xlogy(p, p).sum(-1)
-
-            return torch.exp(entropy(probs.mean(0)) - entropy(probs).mean())
+        entropies = lambda probs: (entr(probs.mean(0)).sum() - entr(probs).sum(1).mean()).exp()
 
 
 def ngrams(tokens, n):
@@ -251,57 +232,48 @@ def rouge_n(candidate, reference, n):
     return 2 * common / (a.total() + b.total()) if common else 0.0
 
 
-_PAIRS = [
-    ("the cat sat on the mat", "the cat is sitting on the mat"),
-    ("the the the the the the the", "the cat is on the mat"),
-    ("she saw the old man in the old park today", "in the old park she saw the old man"),
-    ("кіт сидить на килимі і спить на килимі", "кіт спить на старому килимі і сидить"),
-    ("a b c d e", "a b c d e"),
-    ("to be or not to be that is the question", "to be or not to be"),
-    ("no word in common", "entirely different tokens here"),
-]
-_ORDERS = (1, 1, 2, 2, 3, 1, 2)
-
-
 def _text_cases():
-    return [(a.split(), b.split()) for a, b in _PAIRS]
-
-
-# of two Counters, n-grams or pairs of words
-
-
-def _overlap(a, b):
-    return (a & b).total()
+    pairs = [
+        ("the cat sat on the mat", "the cat is sitting on the mat"),
+        ("the the the the the the the", "the cat is on the mat"),
+        ("she saw the old man in the old park today", "in the old park she saw the old man"),
+        ("кіт сидить на килимі і спить на килимі", "кіт спить на старому килимі і сидить"),
+        ("a b c d e", "a b c d e"),
+        ("to be or not to be that is the question", "to be or not to be"),
+        ("no word in common", "entirely different tokens here"),
+    ]
+    return [(a.split(), b.split()) for a, b in pairs]
 
 
 def _f1(common, a, b):
     return 2 * common / (a + b) if common else 0.0
 
 
-def _f1_not_clipped(a, b):
+def _not_clipped(a, b):
     return _f1(sum(c for g, c in a.items() if g in b), a.total(), b.total())
 
 
-def _f1_of_sets(a, b):
+def _of_sets(a, b):
     return _f1(len(set(a) & set(b)), len(a), len(b))
 
 
 @EXERCISES.declare(rouge_n)
 class _:
-    cases = lambda: [(a.split(), b.split(), n) for (a, b), n in zip(_PAIRS, _ORDERS, strict=True)]
+    cases = lambda: [(*texts, n) for texts, n in zip(_text_cases(), (1, 1, 2, 2, 3, 1, 2))]
 
     class mistakes:
-        recall = lambda a, b, n: _overlap(ngrams(a, n), ngrams(b, n)) / ngrams(b, n).total()
-        precision = lambda a, b, n: _overlap(ngrams(a, n), ngrams(b, n)) / ngrams(a, n).total()
-        not_clipped = lambda a, b, n: _f1_not_clipped(ngrams(a, n), ngrams(b, n))
-        sets = lambda a, b, n: _f1_of_sets(ngrams(a, n), ngrams(b, n))
+        recall = lambda a, b, n: (ngrams(a, n) & ngrams(b, n)).total() / ngrams(b, n).total()
+        precision = lambda a, b, n: (ngrams(a, n) & ngrams(b, n)).total() / ngrams(a, n).total()
+        not_clipped = lambda a, b, n: _not_clipped(ngrams(a, n), ngrams(b, n))
+        sets = lambda a, b, n: _of_sets(ngrams(a, n), ngrams(b, n))
         words = lambda a, b, n: rouge_n(a, b, 1)
-        tokens_below = lambda a, b, n: _f1(_overlap(ngrams(a, n), ngrams(b, n)), len(a), len(b))
+        tokens_below = lambda a, b, n: _f1((ngrams(a, n) & ngrams(b, n)).total(), len(a), len(b))
         no_two = lambda a, b, n: rouge_n(a, b, n) / 2
 
         def mean_of_both(a, b, n):
             a, b = ngrams(a, n), ngrams(b, n)
-            return (_overlap(a, b) / a.total() + _overlap(a, b) / b.total()) / 2
+            common = (a & b).total()
+            return (common / a.total() + common / b.total()) / 2
 
     class alternatives:
         def lists(candidate, reference, n):
@@ -386,12 +358,12 @@ class _:
 
         def unordered(a, b):
             a, b = (Counter(map(tuple, map(sorted, combinations(text, 2)))) for text in (a, b))
-            return _f1(_overlap(a, b), a.total(), b.total())
+            return _f1((a & b).total(), a.total(), b.total())
 
-        recall = lambda a, b: _overlap(_skips(a), _skips(b)) / _skips(b).total()
-        precision = lambda a, b: _overlap(_skips(a), _skips(b)) / _skips(a).total()
-        sets = lambda a, b: _f1_of_sets(_skips(a), _skips(b))
-        not_clipped = lambda a, b: _f1_not_clipped(_skips(a), _skips(b))
+        recall = lambda a, b: (_skips(a) & _skips(b)).total() / _skips(b).total()
+        precision = lambda a, b: (_skips(a) & _skips(b)).total() / _skips(a).total()
+        sets = lambda a, b: _of_sets(_skips(a), _skips(b))
+        not_clipped = lambda a, b: _not_clipped(_skips(a), _skips(b))
         subsequence = lambda a, b: rouge_l(a, b)
 
     class alternatives:
@@ -442,10 +414,6 @@ def _tail(wins, trials):
     return sum(math.comb(trials, k) for k in range(wins, trials + 1)) / 2**trials
 
 
-def _symmetric(wins, trials):
-    return min(1.0, 2 * _tail(max(wins, trials - wins), trials))
-
-
 @EXERCISES.declare(binomial_sign_test, tolerance=1e-6)
 class _:
     cases = lambda: [(9, 10), (30, 60), (41, 60), (3, 20), (0, 6), (53, 100), (5, 9)]
@@ -462,8 +430,8 @@ class _:
             return math.erfc(z / math.sqrt(2))
 
         other_tail = lambda wins, trials: _tail(trials - wins, trials)
-        confidence = lambda wins, trials: 1 - _symmetric(wins, trials)
+        confidence = lambda wins, trials: 1 - binomial_sign_test(wins, trials)
         share = lambda wins, trials: wins / trials
 
     class alternatives:
-        symmetric = _symmetric
+        symmetric = lambda wins, trials: min(1.0, 2 * _tail(max(wins, trials - wins), trials))
