@@ -36,47 +36,39 @@ class Declarations(list):
     def declare(self, reference, **settings):
         """Decorator for the class that goes with ``reference``.  settings: tolerance, differentiable; see engine.Exercise.
 
-        Raises TypeError, with the exercise's name, for a member that is no part of an exercise, a section that isn't a class of
+        Raises TypeError, with the exercise's name, for a member that is no part of a declaration, a section that isn't a class of
         functions, a setting that doesn't exist, and where cases or mistakes are missing.
         """
 
         def read(declaration):
-            parts = _members(declaration)
             try:
-                for name, value in parts.items():
-                    parts[name] = _part(name, value)
-                exercise = Exercise(
-                    reference.__name__,
-                    reference,
-                    **parts,
-                    **settings,
-                )
+                parts = {name: _part(name, value) for name, value in _members(declaration)}
+                self.append(Exercise(reference.__name__, reference, **parts, **settings))
             except TypeError as problem:
-                raise TypeError(f"Exercise {reference.__name__!r}: {problem}") from None
-            self.append(exercise)
-            return exercise
+                raise TypeError(f"Exercise {reference.__name__!r}: {problem}") from problem
+            return self[-1]
 
         return read
 
 
 def _members(cls):
-    """What the body of a class defines, in its order: name -> value."""
-    return {name: value for name, value in vars(cls).items() if not name.startswith("__")}
+    """(name, value) of what the body of a class defines, in its order."""
+    return [(name, value) for name, value in vars(cls).items() if not name.startswith("__")]
 
 
 def _part(name, value):
-    """A member of a declaration as the field of an Exercise: a function as it is, mistakes as a dict, other sections as a list."""
+    """A member of a declaration as a field of Exercise: a function as it is, mistakes as a dict, the other sections as lists."""
     if name in FUNCTIONS and _is_function(value):
         return value
     if name in SECTIONS and isinstance(value, type):
-        functions = _members(value)
-        for key, function in functions.items():
+        for key, function in _members(value):
             if not _is_function(function):
-                raise TypeError(f"{name}.{key} has to be a function; found {function!r}.")
+                raise TypeError(f"{name}.{key} has to be a function, not {function!r}.")
+        functions = dict(_members(value))
         return functions if name == "mistakes" else list(functions.values())
     raise TypeError(
-        f"{name!r} is no part of a declaration. Functions: {', '.join(FUNCTIONS)}; "
-        f"classes of functions: {', '.join(SECTIONS)}."
+        f"{name} = {value!r} is no part of a declaration. Parts are the functions {', '.join(FUNCTIONS)} "
+        f"and, each a class of functions, {', '.join(SECTIONS)}."
     )
 
 
