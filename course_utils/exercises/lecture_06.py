@@ -110,6 +110,15 @@ def _log_likelihood(x, logits):
     return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1)
 
 
+def _of_probabilities(x, p, epsilon=0.0):
+    return (x * (p + epsilon).log() + (1 - x) * (1 - p + epsilon).log()).sum(1)
+
+
+def _elbo(likelihood=_log_likelihood, kl=kl_to_prior):
+    """The bound with one of its two terms, likelihood(x, logits) or kl(mu, log_var), done in another way."""
+    return lambda x, logits, mu, log_var: likelihood(x, logits) - kl(mu, log_var)
+
+
 @EXERCISES.declare(elbo, differentiable=True)
 class _:
     def cases():
@@ -121,70 +130,35 @@ class _:
             mu = _normal(batch, latent, seed=40 + seed)
             cases.append((x, logits, mu, _normal(batch, latent, seed=50 + seed) - 1))
         # confident logits: a sigmoid followed by a logarithm has no digits left here
-        cases.append(
-            (
-                torch.tensor([[1.0, 0.0, 1.0]]),
-                torch.tensor([[40.0, -35.0, -110.0]]),
-                torch.tensor([[0.3, -1.0]]),
-                torch.tensor([[-2.0, 0.5]]),
-            )
-        )
-        return cases
+        x, logits = torch.tensor([[1.0, 0.0, 1.0]]), torch.tensor([[40.0, -35.0, -110.0]])
+        return [*cases, (x, logits, torch.tensor([[0.3, -1.0]]), torch.tensor([[-2.0, 0.5]]))]
 
     class mistakes:
-        def kl_sign(x, logits, mu, log_var):
-            return _log_likelihood(x, logits) + kl_to_prior(mu, log_var)
-
+        kl_sign = _elbo(kl=lambda mu, log_var: -kl_to_prior(mu, log_var))
         negative = lambda x, logits, mu, log_var: -elbo(x, logits, mu, log_var)
-
-        def reconstruction_sign(x, logits, mu, log_var):
-            return -_log_likelihood(x, logits) - kl_to_prior(mu, log_var)
-
-        def pixel_mean(x, logits, mu, log_var):
-            return _log_likelihood(x, logits) / x.shape[1] - kl_to_prior(mu, log_var)
+        reconstruction_sign = _elbo(lambda x, logits: -_log_likelihood(x, logits))
+        pixel_mean = _elbo(lambda x, logits: _log_likelihood(x, logits) / x.shape[1])
 
         def both_means(x, logits, mu, log_var):
             kl = _kl_terms(mu, log_var).sum(1) / 2
             return _log_likelihood(x, logits) / x.shape[1] - kl / mu.shape[1]
 
         kl_forgotten = lambda x, logits, mu, log_var: _log_likelihood(x, logits)
-
-        def no_half(x, logits, mu, log_var):
-            return _log_likelihood(x, logits) - _kl_terms(mu, log_var).sum(1)
-
-        def kl_mean(x, logits, mu, log_var):
-            return _log_likelihood(x, logits) - 0.5 * _kl_terms(mu, log_var).mean(1)
-
+        no_half = _elbo(kl=lambda mu, log_var: _kl_terms(mu, log_var).sum(1))
+        kl_mean = _elbo(kl=lambda mu, log_var: 0.5 * _kl_terms(mu, log_var).mean(1))
         batch_mean = lambda x, logits, mu, log_var: elbo(x, logits, mu, log_var).mean()
+        log_var_as_log_std = _elbo(kl=_kl_std)
 
-        def log_var_as_log_std(x, logits, mu, log_var):
-            return _log_likelihood(x, logits) - _kl_std(mu, log_var)
+        logits_as_probabilities = _elbo(lambda x, p: _of_probabilities(x, p.clamp(1e-6, 1 - 1e-6)))
+        two_sigmoids = _elbo(lambda x, logits: _log_likelihood(x, logits.sigmoid()))
+        squared_error = _elbo(lambda x, logits: -((x - logits.sigmoid()) ** 2).sum(1))
+        ink_only = _elbo(lambda x, logits: (x * F.logsigmoid(logits)).sum(1))
+        unstable = _elbo(lambda x, logits: _of_probabilities(x, logits.sigmoid()))
 
-        def logits_as_probabilities(x, logits, mu, log_var):
-            p = logits.clamp(1e-6, 1 - 1e-6)
-            return (x * p.log() + (1 - x) * (1 - p).log()).sum(1) - kl_to_prior(mu, log_var)
-
-        def two_sigmoids(x, logits, mu, log_var):
-            return _log_likelihood(x, logits.sigmoid()) - kl_to_prior(mu, log_var)
-
-        def squared_error(x, logits, mu, log_var):
-            return -((x - logits.sigmoid()) ** 2).sum(1) - kl_to_prior(mu, log_var)
-
-        def ink_only(x, logits, mu, log_var):
-            return (x * F.logsigmoid(logits)).sum(1) - kl_to_prior(mu, log_var)
-
-        def unstable(x, logits, mu, log_var):
-            p = logits.sigmoid()
-            return (x * p.log() + (1 - x) * (1 - p).log()).sum(1) - kl_to_prior(mu, log_var)
-
-        def unstable_library(x, logits, mu, log_var):
-            likelihood = -F.binary_cross_entropy(logits.sigmoid(), x, reduction="none").sum(1)
-            return likelihood - kl_to_prior(mu, log_var)
-
-        def epsilon(x, logits, mu, log_var):
-            p = logits.sigmoid()
-            likelihood = (x * (p + 1e-8).log() + (1 - x) * (1 - p + 1e-8).log()).sum(1)
-            return likelihood - kl_to_prior(mu, log_var)
+        unstable_library = _elbo(
+            lambda x, logits: -F.binary_cross_entropy(logits.sigmoid(), x, reduction="none").sum(1)
+        )
+        epsilon = _elbo(lambda x, logits: _of_probabilities(x, logits.sigmoid(), epsilon=1e-8))
 
     class alternatives:
         def library(x, logits, mu, log_var):
@@ -197,8 +171,7 @@ class _:
             likelihood = (x * F.logsigmoid(logits) + (1 - x) * F.logsigmoid(-logits)).sum(1)
             return likelihood - _kl_doersch(mu, log_var)
 
-        def softplus(x, logits, mu, log_var):
-            return (x * logits - F.softplus(logits)).sum(1) - kl_to_prior(mu, log_var)
+        softplus = _elbo(lambda x, logits: (x * logits - F.softplus(logits)).sum(1))
 
 
 def iwae_bound(log_w):
