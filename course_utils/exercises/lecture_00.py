@@ -1,7 +1,5 @@
 """Exercises of lecture 00: ink, likelihood of an image, Bayes' rule on the log scale, drawing pixels, counting images."""
 
-# ruff: noqa: E731 - one line a mistake, so that they read as a table
-
 import math
 
 import numpy as np

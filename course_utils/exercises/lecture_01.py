@@ -1,7 +1,5 @@
 """Exercises of lecture 01: likelihood, maximum likelihood, mixtures, Monte Carlo, importance sampling."""
 
-# ruff: noqa: E731 - one line a mistake, so that they read as a table
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Exercises of lecture 02, entropy: references, cases, and the answers that students really give."""
 
-# ruff: noqa: E731 - one line a mistake, so that they read as a table
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Exercises of lecture 07, the GAN: references, cases, and the answers that students really give."""
 
-# ruff: noqa: E731 - one line a mistake, so that they read as a table
-
 import numpy as np
 import torch
 import torch.nn.functional as F

@@ -1,7 +1,5 @@
 """Exercises of lecture 08, metrics: references, cases, and the answers that students really give."""
 
-# ruff: noqa: E731 - one line a mistake, so that they read as a table
-
 import math
 from collections import Counter
 from difflib import SequenceMatcher
