@@ -15,7 +15,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats import inter_rater
 
 from course_utils import metrics, paths
-from course_utils.metrics import forms
+from course_utils.metrics import answers
 
 # --- sign test and power ---
 
@@ -382,7 +382,7 @@ def test_an_answer_that_cannot_be_written_is_kept(home, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(forms, "_append", full)
+        broken.setattr(answers, "append", full)
         form.answer("left")
         form.answer("right")
         assert "No space left" in form._progress.value and "2 answer(s)" in form._progress.value
