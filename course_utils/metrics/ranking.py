@@ -49,7 +49,8 @@ def bradley_terry(wins, names=None):
     Davidson's model (1970), which has a parameter for ties, and leaves stderr a little too large.
     From a form: ``bradley_terry(*win_matrix(form.comparisons))``.
     Raises ValueError for other shapes or negative counts, when some models were never compared with the others, directly or through others
-    (disconnected), and when a group of models never lost to the rest: its strength would be infinite.  Ford 1957.
+    (disconnected), when a group of models never lost to the rest: its strength would be infinite (Ford 1957), and for counts too far apart
+    for Newton's method (1e300 to 1).
     """
     wins = floats(wins).copy()
     k = len(wins)
@@ -80,6 +81,10 @@ def bradley_terry(wins, names=None):
         s -= s.mean()
         if np.abs(step).max() < 1e-10:
             break
+    else:
+        raise ValueError(
+            f"no strengths were found in 100 steps: counts up to {wins.max():.3g} are too far apart"
+        )
     _, information = _information(s, games)
     centre = np.eye(k) - 1 / k  # errors about the mean, which is 0 by choice
     errors = np.sqrt(np.diag(centre @ np.linalg.inv(information) @ centre))
