@@ -443,12 +443,17 @@ def test_one_odd_sample_changes_precision_and_recall_by_its_share(far):
         assert after == pytest.approx(neighbours(real, fake, 3), abs=1e-12)
 
 
-def test_copies_count_as_inside_however_far_from_the_origin():
+@pytest.mark.parametrize("shift", [0, 1e3, 1e6])
+def test_copies_count_as_inside_however_far_from_the_origin(shift):
     rng = np.random.default_rng(1)
-    for shift in (0, 1e3, 1e6):
-        real = rng.normal(size=(300, 64)) + shift
-        fake = real[rng.permutation(300)]
-        assert metrics.precision_recall(real, fake, 1) == (1, 1)
+    real = rng.normal(size=(300, 64)) + shift
+    fake = real[rng.permutation(300)[:100]]  # many lie on the rim of a ball
+    ours = (*metrics.precision_recall(real, fake, 1), *metrics.density_coverage(real, fake, 1))
+    assert ours == pytest.approx(neighbours(real, fake, 1), abs=1e-12)
+    repeated = real.repeat(4, 0)  # balls without extent
+    assert metrics.precision_recall(repeated, real, 3).precision == 1
+    assert metrics.precision_recall(real, repeated, 3).recall == 1
+    assert metrics.density_coverage(repeated, real, 3) == pytest.approx((4 / 3, 1))
 
 
 def test_precision_recall_know_copies_collapse_and_noise():
