@@ -1,8 +1,11 @@
 """Judges of images: the network has its accuracy; each figure is what its paper says and what torchmetrics computes."""
 
+import ast
+import graphlib
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -572,3 +575,21 @@ def test_bootstrap_interval_of_pairs_and_of_a_biased_figure():
 def test_bootstrap_interval_refuses(arguments, options, said):
     with pytest.raises(ValueError, match=said):
         metrics.bootstrap_interval(lambda *s: np.mean(s[0]), *arguments, **options)
+
+
+def test_modules_import_one_way():
+    """No module of the package needs, through others, one that needs it; imports inside functions count."""
+    folder = Path(metrics.__file__).parent
+    needs = {}
+    for path in folder.glob("*.py"):
+        found = [
+            n for n in ast.walk(ast.parse(path.read_text("utf8"))) if isinstance(n, ast.ImportFrom)
+        ]
+        needs[path.stem] = {
+            name
+            for node in found
+            if node.level == 1
+            for name in ([node.module] if node.module else [alias.name for alias in node.names])
+        }
+    assert needs["bertscore"] >= {"masked_lm", "score"}  # the walk sees something
+    tuple(graphlib.TopologicalSorter(needs).static_order())  # CycleError names a circle
