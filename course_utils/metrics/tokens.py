@@ -58,11 +58,11 @@ def _patterns():
         c for c in map(chr, range(0x300, sys.maxunicode)) if unicodedata.category(c)[0] == "M"
     )
     alone = rf"(?=[{_WITHOUT_SPACES}])[^\W\d_][{marks}]*"
-    letter = rf"(?:\d|(?![{_WITHOUT_SPACES}])[^\W_])[{marks}]*"
+    letters = rf"(?:[^\W_{_WITHOUT_SPACES}]+|\d+)[{marks}]*"  # some, the last with its marks
     number = r"\d+(?:[.,]\d+)+"
     return _Patterns(
-        re.compile(rf"{number}|{alone}|(?:{letter})+(?:['\-‑](?:{letter})+)*|\S"),
-        re.compile(rf"{alone}|(?:{letter}|(?<=[\u0400-\u04ff])'(?=[\u0400-\u04ff]))+"),
+        re.compile(rf"{number}|{alone}|(?:{letters})++(?:['\-‑](?:{letters})++)*|\S"),
+        re.compile(rf"{alone}|(?:{letters}|(?<=[\u0400-\u04ff])'(?=[\u0400-\u04ff]))++"),
     )
 
 
