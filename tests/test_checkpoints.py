@@ -97,12 +97,16 @@ def flip(path):
         ("index.json", cut, "index.json is damaged"),
     ],
 )
-def test_damaged_files_say_which_and_how_to_restore_them(course, file, damage, said):
+@pytest.mark.parametrize("git", [True, False])
+def test_damaged_files_say_which_and_how_to_restore_them(course, file, damage, said, git):
+    if git:
+        (course / ".git").mkdir()
     path = course / "data" / "checkpoints" / file
     damage(path)
     with pytest.raises(checkpoints.CheckpointError, match=said) as error:
         load_shipped("03_made", lambda hidden: torch.nn.Linear(hidden, 2))
-    assert "git checkout -- data/checkpoints/" in str(error.value)
+    advice = f"git checkout -- data/checkpoints/{file}" if git else f"copy data/checkpoints/{file}"
+    assert advice in str(error.value)
 
 
 def test_a_network_with_other_layers_stays_as_it_was(course):

