@@ -6,7 +6,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 
-from . import data, paths, runtime
+from . import data, paths, runtime, settings
 from .texts import message
 
 
@@ -59,12 +59,19 @@ def _disk():
     return Finding("disk", "ok" if space > 0.5 else "problem", text)
 
 
+def _wrong_settings():
+    for name in settings.SETTINGS:
+        try:
+            settings.get(name)
+        except settings.SettingError as error:
+            yield Finding(name, "problem", str(error))
+
+
 def doctor():
     """Is this machine ready for the course?  Looks at Python, packages, CPU, memory, disk and data; says what to do.
 
     Works without torch installed.  Returns a Diagnosis, which prints itself; nothing is changed on the machine.
     """
-    say = message
     found = Diagnosis()
     version = platform.python_version()
     ok = sys.version_info >= (3, 11)
@@ -72,7 +79,7 @@ def doctor():
         Finding(
             "Python",
             "ok" if ok else "problem",
-            version if ok else say("doctor.python", found=version),
+            version if ok else message("doctor.python", found=version),
         )
     )
     missing = []
@@ -80,20 +87,21 @@ def doctor():
         try:
             text, status = importlib.metadata.version(name), "ok"
         except importlib.metadata.PackageNotFoundError:
-            text, status = say("doctor.package", name=name), "problem"
+            text, status = message("doctor.package", name=name), "problem"
             missing.append(name)
         found.append(Finding(name, status, text))
     n = runtime.cores()
-    text = say("doctor.cores", cores=n)
+    text = message("doctor.cores", cores=n)
     if "torch" not in missing:
-        text += say("doctor.bf16" if runtime.has_fast_bfloat16() else "doctor.no_bf16")
+        text += message("doctor.bf16" if runtime.has_fast_bfloat16() else "doctor.no_bf16")
     found.append(Finding("CPU", "ok" if n > 1 else "note", text))
     free = _memory_gib()
     if free is not None:
         enough = free >= 2
-        text = say("doctor.memory" if enough else "doctor.little_memory", free=f"{free:.1f}")
+        text = message("doctor.memory" if enough else "doctor.little_memory", free=f"{free:.1f}")
         found.append(Finding("memory", "ok" if enough else "note", text))
     found.append(_disk())
+    found.extend(_wrong_settings())
     if "torch" not in missing:
         for topic, fine, text in data.status():
             found.append(Finding(topic, "ok" if fine else "problem", text))

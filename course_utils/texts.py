@@ -27,9 +27,7 @@ def load(kind, name):
     """
     if not _file(kind, SOURCE, name).is_file():
         names = sorted(p.stem for p in (ROOT / kind / SOURCE).glob("*.toml"))
-        raise LookupError(
-            f"No {kind} text {name!r}; there are: {', '.join(names) or 'none'}."
-        )
+        raise LookupError(f"No {kind} text {name!r}; there are: {', '.join(names) or 'none'}.")
     return _load(ROOT, kind, name, language())
 
 
