@@ -222,7 +222,9 @@ def _size(tensors):
     """How large some tensors are: nan or inf if, and only if, a number in them is."""
     there = [t.detach() for t in tensors if t is not None]
     norm = torch.nn.utils.get_total_norm(there)
-    if not torch.isfinite(norm):  # squares of large numbers overflow; this norm has none, but takes 40 times as long
+    if not torch.isfinite(
+        norm
+    ):  # squares of large numbers overflow; this norm has none, but takes 40 times as long
         norm = torch.nn.utils.get_total_norm(there, norm_type=math.inf)
     return float(norm)
 

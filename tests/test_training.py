@@ -199,7 +199,7 @@ def test_a_lazy_layer_that_is_never_called_is_named():
             super().__init__(3, 1)
             self.idle = torch.nn.LazyLinear(2)
 
-    with pytest.raises(ValueError, match="idle.weight, idle.bias"):
+    with pytest.raises(ValueError, match=r"idle\.weight, idle\.bias"):
         fit(Idle(), squared, [line_problem()[1:]], steps=2)
 
 
