@@ -29,9 +29,9 @@ def _newer_python():
 
 def _start():
     if sys.version_info >= WANTED:
-        from course_utils import manage
+        from course_utils.commands import main
 
-        return manage.main(sys.argv[1:])
+        return main.main(sys.argv[1:])
     found = _newer_python()
     have = "%d.%d" % sys.version_info[:2]
     if not found:

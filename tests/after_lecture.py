@@ -9,15 +9,15 @@ from collections import defaultdict
 import nbformat
 from nbval.plugin import IPyNbCell, IPyNbFile
 
-from course_utils.bench import limits
+from course_utils.commands.bench import limits
 
 EXPLORERS = """
-from course_utils.bench import drive_all
+from course_utils.commands.bench import drive_all
 _wrong = [f"{e['alt']!r}: {e['error']}" for e in drive_all(Out, points=3) if e["error"]]
 assert not _wrong, "; ".join(_wrong)
 """
 PEAK = """
-from course_utils.bench import peak_memory
+from course_utils.commands.bench import peak_memory
 assert peak_memory() <= {limit} * 1e6, f"the lecture took {{peak_memory() / 1e6:.0f}} MB; {limit} MB are allowed"
 """
 

@@ -1,7 +1,7 @@
 """The data: right shapes, fixed splits, messages for humans when a file is not what it should be.
 
 Offline: pip and torchvision's download are replaced where fetch is tested.  The tests of the texts
-are skipped while they have not been brought (``python -m course_utils.fetch``).
+are skipped while they have not been brought (``python -m course_utils fetch``).
 """
 
 import gzip
@@ -18,7 +18,8 @@ import zipfile
 import pytest
 import torch
 
-from course_utils import data, fetch, paths
+from course_utils import data, paths
+from course_utils.commands import fetch
 from course_utils.data import DataError
 
 ROOT = paths.course_root()
@@ -414,7 +415,7 @@ def test_what_is_there_and_right_is_not_brought_again(course, capsys, fake_pip):
 def test_fetch_works_before_torch_is_installed():
     code = (
         "import sys; sys.modules.update(dict.fromkeys(['torch', 'torchvision', 'numpy']));"
-        "from course_utils import fetch; sys.exit(fetch.main(['--check']) > 1)"
+        "from course_utils.commands import fetch; sys.exit(fetch.main(['--check']) > 1)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
 

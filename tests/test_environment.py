@@ -15,7 +15,7 @@ import no_network
 import pytest
 import yaml
 
-from course_utils import manage
+from course_utils.commands import base, environment, install, lab, main, testing
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -100,10 +100,10 @@ def test_requirements_are_ranges_that_the_constraints_meet():
 
 
 def test_this_environment_has_what_is_required():
-    assert manage.missing_packages(manage.requirements()) == []
-    assert manage.missing_packages(manage.extra_requirements("test")) == []
+    assert environment.missing_packages(environment.requirements()) == []
+    assert environment.missing_packages(environment.extra_requirements("test")) == []
     assert (
-        manage.missing_packages([("no-such-package", "1.0"), ("pip", "9999")])[0]
+        environment.missing_packages([("no-such-package", "1.0"), ("pip", "9999")])[0]
         == "no-such-package"
     )
 
@@ -112,18 +112,18 @@ def test_every_third_party_import_is_required():
     """What course_utils imports is the standard library, itself, or listed in requirements.txt (or comes with what is listed)."""
 
     def extra(name):
-        return {package.replace("-", "_") for package, _ in manage.extra_requirements(name)}
+        return {package.replace("-", "_") for package, _ in environment.extra_requirements(name)}
 
     with_others = {"IPython", "PIL", "pygments"}  # ipykernel and matplotlib can't do without them
-    listed = {name.replace("-", "_") for name, _ in manage.requirements()} | {"course_utils"}
+    listed = {name.replace("-", "_") for name, _ in environment.requirements()} | {"course_utils"}
     for path in (ROOT / "course_utils").rglob("*.py"):
-        if path.name == "manage.py":
+        if path.name == "upkeep.py":
             continue  # `freeze`, for authors, uses packaging
         nodes = list(ast.walk(ast.parse(path.read_text("utf8"))))
         found = [alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names]
         found += [n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level]
         found = {name.split(".")[0] for name in found}
-        if path.match("metrics/bench.py"):  # compares with libraries of the extra "test"
+        if path.match("commands/bench_metrics.py"):  # compares with libraries of the extra "test"
             found -= extra("test") | {"sklearn"}
         if path.match("server/*.py"):
             found -= extra("server") | {"websocket"}
@@ -139,7 +139,7 @@ def test_commands_need_nothing_but_python(tmp_path):
     venv = tmp_path / "none"
     isolated = [sys.executable, "-S", "-m", "course_utils"]  # -S: without site-packages
     code, text = run(*isolated, "help", COURSE_VENV=str(venv), PYTHONPATH="")
-    assert code == 0 and all(name in text for name in manage.COMMANDS)
+    assert code == 0 and all(name in text for name in main.COMMANDS)
     code, text = run(*isolated, "doctor", COURSE_VENV=str(venv), PYTHONPATH="")
     assert code == 1 and "make lab" in text and "Traceback" not in text
 
@@ -157,7 +157,7 @@ def test_make_help_lists_the_targets():
         .group(1)
         .split()
     )
-    assert set(phony) == set(manage.COMMANDS) - {"freeze"} | {"help"}
+    assert set(phony) == set(main.COMMANDS) - {"freeze"} | {"help"}
 
 
 def test_main_file_parses_on_old_pythons():
@@ -187,55 +187,57 @@ def test_main_file_parses_on_old_pythons():
     ],
 )
 def test_failed_installations_are_explained(printed, advice):
-    assert advice in manage._advice(printed)
+    assert advice in install._advice(printed)
 
 
 def test_full_disk_is_noticed_before_the_download(monkeypatch, tmp_path):
-    monkeypatch.setattr(manage, "VENV", tmp_path / "venv")
-    monkeypatch.setattr(manage, "_is_cuda_build", lambda: True)
+    monkeypatch.setattr(environment, "VENV", tmp_path / "venv")
+    monkeypatch.setattr(install, "_is_cuda_build", lambda: True)
     monkeypatch.delenv("PIP_INDEX_URL", raising=False)
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(
-        manage.shutil, "disk_usage", lambda path: usage._replace(free=3_000_000_000)
+        install.shutil, "disk_usage", lambda path: usage._replace(free=3_000_000_000)
     )
-    with pytest.raises(manage.Stop, match=r"3\.0 GB are free.*about 7 GB"):
-        manage._check_disk()
+    with pytest.raises(base.Stop, match=r"3\.0 GB are free.*about 7 GB"):
+        install._check_disk()
     monkeypatch.setenv("PIP_INDEX_URL", "https://example.org/whl/cpu")
-    assert manage._check_disk() is True
+    assert install._check_disk() is True
     monkeypatch.delenv("PIP_INDEX_URL")
     monkeypatch.setenv("COURSE_DISK_CHECK", "no")
-    assert manage._check_disk() is True
+    assert install._check_disk() is True
 
 
 def test_interrupted_installation_is_not_taken_for_a_finished_one(monkeypatch, tmp_path):
     """The stamp is written last; without it, or when a list of packages changed, pip runs again."""
-    monkeypatch.setattr(manage, "VENV", tmp_path)
-    monkeypatch.setattr(manage, "STAMP", tmp_path / "course-stamp.json")
-    monkeypatch.setattr(manage, "venv_python", lambda: Path(sys.executable))
-    assert not manage._is_installed([])
-    manage.STAMP.write_text('{"finger')  # a torn file
-    assert not manage._is_installed([])
-    manage.STAMP.write_text(json.dumps({"fingerprint": manage._fingerprint(), "extras": []}))
-    assert manage._is_installed([])
-    assert not manage._is_installed(["test"])
+    monkeypatch.setattr(environment, "VENV", tmp_path)
+    monkeypatch.setattr(environment, "STAMP", tmp_path / "course-stamp.json")
+    monkeypatch.setattr(environment, "venv_python", lambda: Path(sys.executable))
+    assert not environment.is_installed([])
+    environment.STAMP.write_text('{"finger')  # a torn file
+    assert not environment.is_installed([])
+    environment.STAMP.write_text(
+        json.dumps({"fingerprint": environment.fingerprint(), "extras": []})
+    )
+    assert environment.is_installed([])
+    assert not environment.is_installed(["test"])
     monkeypatch.setenv("COURSE_CONSTRAINTS", "none")
-    assert not manage._is_installed([])
+    assert not environment.is_installed([])
 
 
 def test_constraints_can_be_turned_off(monkeypatch):
-    assert manage.constraints() == ["-c", str(ROOT / "constraints.txt")]
+    assert environment.constraints() == ["-c", str(ROOT / "constraints.txt")]
     monkeypatch.setenv("COURSE_CONSTRAINTS", "none")
-    assert manage.constraints() == []
+    assert environment.constraints() == []
     monkeypatch.setenv("COURSE_CONSTRAINTS", "no-such-file.txt")
-    with pytest.raises(manage.Stop, match=r"no-such-file\.txt"):
-        manage.constraints()
+    with pytest.raises(base.Stop, match=r"no-such-file\.txt"):
+        environment.constraints()
 
 
 # --- lab is safe by default -------------------------------------------------------------------------------------------
 
 
 def test_lab_listens_to_this_machine_only_and_keeps_the_token_out_of_sight():
-    command = manage.lab_command("python", "127.0.0.1", 8888, "s3cret", is_root=False, opens=True)
+    command = lab.lab_command("python", "127.0.0.1", 8888, "s3cret", is_root=False, opens=True)
     assert "--ServerApp.ip=127.0.0.1" in command
     assert not any("s3cret" in part for part in command), "other users see command lines"
     assert "--allow-root" not in command and "--no-browser" not in command
@@ -243,7 +245,7 @@ def test_lab_listens_to_this_machine_only_and_keeps_the_token_out_of_sight():
 
 
 def test_lab_as_root_in_a_container():
-    command = manage.lab_command("python", "0.0.0.0", 9000, "s3cret", is_root=True, opens=False)
+    command = lab.lab_command("python", "0.0.0.0", 9000, "s3cret", is_root=True, opens=False)
     assert {
         "--allow-root",
         "--no-browser",
@@ -257,13 +259,13 @@ def test_ports():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         number = taken.getsockname()[1]
-        with pytest.raises(manage.Stop, match=f"Port {number} .* taken"):
-            manage.choose_port("127.0.0.1", str(number))
-    assert manage.choose_port("127.0.0.1", str(number)) == number
-    assert 8888 <= manage.choose_port("127.0.0.1", None) < 8988
+        with pytest.raises(base.Stop, match=f"Port {number} .* taken"):
+            lab.choose_port("127.0.0.1", str(number))
+    assert lab.choose_port("127.0.0.1", str(number)) == number
+    assert 8888 <= lab.choose_port("127.0.0.1", None) < 8988
     for wrong in ["ninety", "0", "70000", "-1"]:
-        with pytest.raises(manage.Stop, match="not a port number"):
-            manage.choose_port("127.0.0.1", wrong)
+        with pytest.raises(base.Stop, match="not a port number"):
+            lab.choose_port("127.0.0.1", wrong)
 
 
 @pytest.mark.parametrize("variable", [{"OPEN": "no"}, {"BROWSER": "none"}, {"CI": "true"}])
@@ -271,7 +273,7 @@ def test_no_browser_is_opened_unasked(monkeypatch, variable):
     monkeypatch.setenv("DISPLAY", ":0")
     for name, value in variable.items():
         monkeypatch.setenv(name, value)
-    assert not manage.can_open_browser()
+    assert not lab.can_open_browser()
 
 
 def test_host_is_an_address_not_a_shells_name_of_the_machine(monkeypatch):
@@ -282,7 +284,7 @@ def test_host_is_an_address_not_a_shells_name_of_the_machine(monkeypatch):
         "": None,
     }.items():
         monkeypatch.setenv("HOST", value)
-        assert manage._host_variable() == expected
+        assert lab.host_variable() == expected
 
 
 # --- offline ----------------------------------------------------------------------------------------------------------
@@ -327,7 +329,7 @@ def test_a_kernel_is_offline(own_log, tmp_path):
     """The same questions from a notebook's kernel, started as nbval and nbclient start it."""
     import nbformat
 
-    from course_utils import notebooks
+    from course_utils.commands import notebooks
 
     cell = nbformat.v4.new_code_cell(ASK, id="ask")
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "ask.ipynb")
@@ -345,9 +347,9 @@ def test_this_machine_stays_reachable():
 
 
 def test_test_environment_keeps_off_the_users_things(monkeypatch, tmp_path):
-    monkeypatch.setattr(manage, "BUILD", tmp_path)
+    monkeypatch.setattr(testing, "BUILD", tmp_path)
     monkeypatch.setenv("COURSE_BUDGET", "full")
-    variables = manage.test_environment()
+    variables = testing.test_environment()
     for name in [
         "COURSE_HOME",
         "COURSE_CACHE",
@@ -397,7 +399,7 @@ def test_readme_names_the_commands_that_exist():
     text = (ROOT / "README.md").read_text("utf8")
     code = "\n".join(re.findall(r"^```.*?^```|`[^`\n]+`", text, re.MULTILINE | re.DOTALL))
     for name in re.findall(r"(?:make|-m course_utils) ([a-z]+)", code):
-        assert name in {*manage.COMMANDS, "help"}, f"README.md tells of the command {name!r}"
+        assert name in {*main.COMMANDS, "help"}, f"README.md tells of the command {name!r}"
     for needed in [
         "make lab",
         "make test",

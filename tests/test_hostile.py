@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from course_utils.server.accounts import without_overruling
+from course_utils.commands.server.accounts import without_overruling
 
 resource = pytest.importorskip("resource", reason="limits are set the POSIX way")
 if not sys.platform.startswith("linux"):

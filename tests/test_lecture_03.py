@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from course_utils import checkpoints, data
+from course_utils.commands.notebooks import model_cells
 from course_utils.exercises.lecture_03 import mu_law_decode, mu_law_encode, receptive_field
-from course_utils.notebooks import model_cells
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import autocast, checkpoints, data, metrics
+from course_utils.commands.notebooks import model_cells
 from course_utils.exercises.lecture_05 import discretized_logistic
-from course_utils.notebooks import model_cells
 
 
 @pytest.fixture(scope="module")

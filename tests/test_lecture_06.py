@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from course_utils import checkpoints, data
+from course_utils.commands.notebooks import model_cells
 from course_utils.exercises.lecture_06 import (
     active_units,
     elbo,
@@ -15,7 +16,6 @@ from course_utils.exercises.lecture_06 import (
     kl_to_prior,
     reparameterize,
 )
-from course_utils.notebooks import model_cells
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from course_utils import checkpoints, data, metrics
+from course_utils.commands.notebooks import model_cells
 from course_utils.exercises.lecture_07 import (
     cycle_loss,
     discriminator_loss,
@@ -14,7 +15,6 @@ from course_utils.exercises.lecture_07 import (
     gradient_penalty,
     optimal_discriminator,
 )
-from course_utils.notebooks import model_cells
 
 NAMES = ["07_gan", "07_conditional_gan"]
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from course_utils import checkpoints, data, metrics
+from course_utils.commands import samples as drawing
 from course_utils.exercises import lecture_08
 from course_utils.metrics import samples
 
@@ -61,7 +62,7 @@ def test_the_known_library_gives_cyrillic_nothing():
 # --- samples ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(samples.MODELS))
+@pytest.mark.parametrize("name", sorted(drawing.MODELS))
 def test_samples_are_intact(name):
     s = samples.load(name)
     assert s.images.shape == (samples.COUNT, 1, 28, 28)
@@ -73,7 +74,7 @@ def test_samples_are_intact(name):
 def test_samples_carry_the_checkpoints_figures():
     """Parameters, seconds and nats are those of the shipped checkpoints; a new checkpoint needs new samples."""
     for name, checkpoint in {"07_gan_conditional": "07_conditional_gan"}.items() | {
-        (n, n) for n in samples.MODELS if n != "07_gan_conditional"
+        (n, n) for n in drawing.MODELS if n != "07_gan_conditional"
     }:
         s, entry = samples.load(name), checkpoints.recorded(checkpoint)
         assert (s.parameters, s.cpu_seconds) == (entry.parameters, entry.cpu_seconds)
@@ -90,7 +91,7 @@ def test_samples_are_ranked_as_the_lecture_says():
     real = metrics.features(data.mnist("test", binary=True).images.view(-1, 1, 28, 28))
     distance = {
         name: metrics.frechet_distance(metrics.features(samples.load(name).images), real)
-        for name in samples.MODELS
+        for name in drawing.MODELS
     }
     assert max(distance["07_gan"], distance["05_pixelcnn"]) < 30
     assert min(distance["03_made"], distance["06_vae"]) > 100
@@ -104,7 +105,7 @@ def test_drawing_anew_gives_the_same_images(tmp_path, monkeypatch):
     before = {name: samples.load(name).images for name in ("06_vae", "07_gan")}
     monkeypatch.setattr(samples, "folder", lambda: folder)
     threads = torch.get_num_threads()
-    samples.main(list(before))
+    drawing.main(list(before))
     torch.set_num_threads(threads)
     for name, images in before.items():
         assert float((samples.load(name).images != images).float().mean()) < 1e-4

@@ -1,4 +1,4 @@
-"""course_utils.notebooks: the normal form of a notebook, running it."""
+"""course_utils.commands.notebooks: the normal form of a notebook, running it."""
 
 import copy
 
@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from course_utils import bench, notebooks
+from course_utils.commands import bench, notebooks
 
 
 def cell(source, cell_id, outputs=(), **metadata):

@@ -5,13 +5,15 @@ The second half runs with ``make test ONLY=server``: it needs JupyterHub and its
 
 import os
 import re
+import sys
 import time
 import types
+from pathlib import Path
 
 import pytest
 
-from course_utils import manage
-from course_utils.server import capacity, student
+from course_utils.commands import base, environment, serve
+from course_utils.commands.server import capacity, student
 
 on_demand = pytest.mark.skipif(
     os.environ.get("COURSE_SERVER") != "1", reason="make test ONLY=server: needs JupyterHub"
@@ -89,15 +91,15 @@ def test_students_that_fit(monkeypatch):
 
 def _server(**options):
     chosen = {"rehearse": None, "host": None, "port": None, "notebooks": []} | options
-    return manage.server(types.SimpleNamespace(**chosen))
+    return serve.server(types.SimpleNamespace(**chosen))
 
 
 @pytest.fixture
 def ready(monkeypatch):
     """As if everything was installed."""
-    monkeypatch.setattr(manage, "prepare", lambda extras=(): manage.Path(manage.sys.executable))
-    monkeypatch.setattr(manage, "fetch_texts", lambda python, required: None)
-    monkeypatch.setattr(manage, "proxy_command", lambda: ["true"])
+    monkeypatch.setattr(serve, "prepare", lambda extras=(): Path(sys.executable))
+    monkeypatch.setattr(serve, "fetch_texts", lambda python, required: None)
+    monkeypatch.setattr(serve, "proxy_command", lambda: ["true"])
     for name in ["REHEARSE", "COURSE_SERVER_CONFIG", "PORT", "HOST"]:
         monkeypatch.delenv(name, raising=False)
 
@@ -105,35 +107,35 @@ def ready(monkeypatch):
 @pytest.mark.skipif(os.name == "nt", reason="JupyterHub doesn't run there")
 def test_what_stands_in_the_way_of_a_class_server_is_said(ready, monkeypatch, tmp_path):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(manage.Stop, match=r"sudo make server[\s\S]*REHEARSE=4"):
+    with pytest.raises(base.Stop, match=r"sudo make server[\s\S]*REHEARSE=4"):
         _server()
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     closed = tmp_path / "private"
     closed.mkdir(mode=0o700)
-    first = manage.closed_to_others(closed / "course")
+    first = serve.closed_to_others(closed / "course")
     assert first and closed.is_relative_to(first[0]) and not first[0].stat().st_mode & 1
-    assert manage.closed_to_others("/usr/bin/env") == []
-    monkeypatch.setattr(manage, "closed_to_others", lambda *wanted: [closed])
-    with pytest.raises(manage.Stop, match=re.escape(f"Students can't enter {closed}")):
+    assert serve.closed_to_others("/usr/bin/env") == []
+    monkeypatch.setattr(serve, "closed_to_others", lambda *wanted: [closed])
+    with pytest.raises(base.Stop, match=re.escape(f"Students can't enter {closed}")):
         _server()
-    monkeypatch.setattr(manage, "closed_to_others", lambda *wanted: [])
+    monkeypatch.setattr(serve, "closed_to_others", lambda *wanted: [])
     import grp
 
     def none(name):
         raise KeyError(name)
 
     monkeypatch.setattr(grp, "getgrnam", none)
-    with pytest.raises(manage.Stop, match=r"groupadd students"):
+    with pytest.raises(base.Stop, match=r"groupadd students"):
         _server()
-    with pytest.raises(manage.Stop, match="REHEARSE=many is not a number"):
+    with pytest.raises(base.Stop, match="REHEARSE=many is not a number"):
         _server(rehearse="many")
 
 
 def test_no_npm_is_explained(monkeypatch, tmp_path):
-    monkeypatch.setattr(manage, "VENV", tmp_path)
-    monkeypatch.setattr(manage.shutil, "which", lambda name: None)
-    with pytest.raises(manage.Stop, match="sudo apt install npm"):
-        manage.proxy_command()
+    monkeypatch.setattr(environment, "VENV", tmp_path)
+    monkeypatch.setattr(serve.shutil, "which", lambda name: None)
+    with pytest.raises(base.Stop, match="sudo apt install npm"):
+        serve.proxy_command()
 
 
 @pytest.mark.parametrize(
@@ -147,16 +149,16 @@ def test_the_proxy_fits_the_node_that_is_there(monkeypatch, tmp_path, said, want
         asked.append(command)
         return types.SimpleNamespace(stdout=said + "\n", returncode=0)
 
-    monkeypatch.setattr(manage, "VENV", tmp_path)
+    monkeypatch.setattr(environment, "VENV", tmp_path)
     monkeypatch.setattr(
-        manage.shutil, "which", lambda name: None if name == manage.PROXY else f"/usr/bin/{name}"
+        serve.shutil, "which", lambda name: None if name == serve.PROXY else f"/usr/bin/{name}"
     )
-    monkeypatch.setattr(manage.subprocess, "run", run)
+    monkeypatch.setattr(serve.subprocess, "run", run)
     if wanted is None:
-        with pytest.raises(manage.Stop, match=r"Node\.js 18 or newer; this is v12"):
-            manage.proxy_command()
+        with pytest.raises(base.Stop, match=r"Node\.js 18 or newer; this is v12"):
+            serve.proxy_command()
         return
-    assert manage.proxy_command()[0] == "/usr/bin/node"
+    assert serve.proxy_command()[0] == "/usr/bin/node"
     assert asked[-1][-1] == f"configurable-http-proxy@{wanted}"
 
 
@@ -166,7 +168,7 @@ def test_the_proxy_fits_the_node_that_is_there(monkeypatch, tmp_path, said, want
 @pytest.fixture(scope="module")
 def classroom():
     """A hub with room for four, a fifth who has the password, and a setting of the instructor's own."""
-    from course_utils.server import rehearsal
+    from course_utils.commands.server import rehearsal
 
     proxy = os.environ["COURSE_SERVER_PROXY"].split("\n")
     variables = {"COURSE_STUDENTS": "4", "COURSE_BUDGET": "fast", "COURSE_KERNEL_GB": "3"}
@@ -177,11 +179,11 @@ def classroom():
 @pytest.fixture(scope="module")
 def students(classroom):
     """All four, logged in at the same time, each with a running server."""
-    from course_utils.server import rehearsal
+    from course_utils.commands.server import students
 
-    found = [rehearsal.Student(classroom, name) for name in NAMES]
-    rehearsal.together(rehearsal.Student.log_in, found)
-    seconds = rehearsal.together(rehearsal.Student.start, found)
+    found = [students.Student(classroom, name) for name in NAMES]
+    students.together(students.Student.log_in, found)
+    seconds = students.together(students.Student.start, found)
     print(f"servers ready after {max(seconds):.0f} s")
     return found
 
@@ -189,10 +191,10 @@ def students(classroom):
 @pytest.fixture(scope="module")
 def worked(classroom, students):
     """All four run the whole lecture at the same time; one of them then solves an exercise."""
-    from course_utils.server import rehearsal
+    from course_utils.commands.server import rehearsal, students
 
     with rehearsal.Watch(classroom.process.pid) as watch:
-        pairs = rehearsal.together(lambda s: s.run(f"{LECTURE}.ipynb"), students)
+        pairs = students.together(lambda s: s.run(f"{LECTURE}.ipynb"), students)
     return [run for run, _ in pairs], [kernel for _, kernel in pairs], watch
 
 
@@ -207,7 +209,7 @@ def test_every_cell_of_every_student_runs(worked):
 
 @on_demand
 def test_everybody_starts_with_all_lectures_and_nothing_else(students):
-    wanted = sorted(p.name for p in (manage.ROOT / "notebooks").glob("*.ipynb"))
+    wanted = sorted(p.name for p in (base.ROOT / "notebooks").glob("*.ipynb"))
     for one in students:
         assert one.notebooks() == wanted
 
@@ -273,9 +275,9 @@ def test_one_who_takes_too_much_memory_harms_nobody(worked):
 
 @on_demand
 def test_a_full_class_says_so(worked, classroom):
-    from course_utils.server import rehearsal
+    from course_utils.commands.server import students
 
-    late = rehearsal.Student(classroom, "late")
+    late = students.Student(classroom, "late")
     late.log_in()
     with pytest.raises(RuntimeError, match="429"):
         late.start()
@@ -284,10 +286,10 @@ def test_a_full_class_says_so(worked, classroom):
 @on_demand
 @pytest.mark.parametrize("name, password", [("anna", "wrong"), ("nobody", None)])
 def test_strangers_stay_out(classroom, name, password):
-    from course_utils.server import rehearsal
+    from course_utils.commands.server import students
 
     with pytest.raises(PermissionError, match="not let in"):
-        rehearsal.Student(classroom, name, password).log_in()
+        students.Student(classroom, name, password).log_in()
 
 
 @on_demand
@@ -347,19 +349,19 @@ def test_in_a_browser(worked, students, classroom):
 @on_demand
 def test_an_instructors_own_file_is_read_last(tmp_path):
     """COURSE_SERVER_CONFIG changes any option: here, what the login page says."""
-    from course_utils.server import rehearsal
+    from course_utils.commands.server import rehearsal, students
 
     own = tmp_path / "own.py"
     own.write_text("c.JupyterHub.template_vars = {'announcement_login': 'Room 12'}\n")
     proxy = os.environ["COURSE_SERVER_PROXY"].split("\n")
     with rehearsal.Classroom(["anna"], proxy, COURSE_SERVER_CONFIG=str(own)) as room:
-        page = rehearsal.requests.get(f"{room.url}/hub/login", timeout=60).text
+        page = students.requests.get(f"{room.url}/hub/login", timeout=60).text
     assert "Room 12" in page
 
 
 @on_demand
 def test_a_hub_that_does_not_start_says_why(tmp_path):
-    from course_utils.server import rehearsal
+    from course_utils.commands.server import rehearsal
 
     own = tmp_path / "own.py"
     own.write_text("c.JupyterHub.bind_url = no_such_name\n")

@@ -1,4 +1,4 @@
-"""course_utils.slides: what stands in the file that `make slides` writes.  How it looks is tested in browser/test_slides.py."""
+"""course_utils.commands.slides: what stands in the file that `make slides` writes.  How it looks is tested in browser/test_slides.py."""
 
 import base64
 import html
@@ -11,7 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from course_utils import notebooks, slides
+from course_utils.commands import notebooks, slides
 
 
 def cell(source, cell_id, slide="-", outputs=None, **more):

@@ -7,7 +7,8 @@ in the cell's code.  14 px of 720 are as much as code has: 2 % of the picture's 
 
 import pytest
 
-from course_utils import notebooks, plotting, slides
+from course_utils import plotting
+from course_utils.commands import notebooks, slides
 
 TEXT, CODE, FIGURE = 18, 14, 14  # px at least, of 720
 CHECK = """dpi => {

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import course_utils
-from course_utils.server import capacity, student
+from course_utils.commands.server import capacity, student
 
 c = get_config()  # noqa: F821 - JupyterHub reads this file and provides it
 root = Path(course_utils.__file__).resolve().parent.parent
@@ -48,7 +48,7 @@ c.JupyterHub.spawner_class = "jupyterhub.spawner.LocalProcessSpawner"
 c.LocalProcessSpawner.popen_kwargs = {
     "umask": 0o077
 }  # what a student writes is nobody else's to read
-c.Spawner.cmd = [sys.executable, "-m", "course_utils.server.student"]
+c.Spawner.cmd = [sys.executable, "-m", "course_utils.commands.server.student"]
 c.Spawner.notebook_dir = f"~/{student.FOLDER}"
 c.Spawner.default_url = "/lab/tree/notebooks/00_start_here.ipynb"
 c.Spawner.start_timeout = c.Spawner.http_timeout = (
@@ -59,7 +59,7 @@ c.Spawner.env_keep += ["COURSE_BUDGET", "COURSE_LANG", "COURSE_PRECISION"]
 c.Spawner.environment = {
     "PYTHONPATH": str(root),
     "PYTHONDONTWRITEBYTECODE": "1",
-    "JUPYTER_CONFIG_PATH": str(root / "course_utils" / "jupyter"),
+    "JUPYTER_CONFIG_PATH": str(root / "course_utils" / "commands" / "jupyter"),
     "JUPYTER_PLATFORM_DIRS": "1",
     # one thread a kernel: many kernels share the cores, and spinning threads of one would hold up the others
     "COURSE_THREADS": os.environ.get("COURSE_THREADS", "1"),

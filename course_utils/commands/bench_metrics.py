@@ -12,7 +12,7 @@ import warnings
 
 import torch
 
-from . import images, masked_lm, text
+from ..metrics import images, masked_lm, text
 
 IMAGES, FEATURES, PAIRS = 10_000, 128, 1000
 

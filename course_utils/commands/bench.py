@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from .base import ROOT, with_course
+
 REDRAW = 150  # ms, median
 SMALL = {"seconds": 60, "MB": 1000}  # lectures 00 to 02, which train next to nothing
 LARGE = {"seconds": 300, "MB": 2000}  # the others, on two idle cores
@@ -20,7 +22,6 @@ _EVERYTHING = (
 
 def import_seconds(statement, times=5):
     """Median seconds of an import statement in ``times`` fresh processes (after one that warms the disk's cache)."""
-    from .manage import ROOT, with_course
 
     def once():
         command = [sys.executable, "-c", _TIMED.format(statement)]
@@ -91,7 +92,7 @@ def drive(explorer, points=5):
 
 def drive_all(outputs, points=5):
     """Drive all explorers of this kernel.  outputs: IPython's ``Out``.  Returns [{cell, alt, median, worst, error}, ...]."""
-    from .explorer import Explorer
+    from ..explorer import Explorer
 
     shown = {id(value): count for count, value in outputs.items()}
     found = []
@@ -106,9 +107,7 @@ def drive_all(outputs, points=5):
     return found
 
 
-_IN_KERNEL = (
-    "import json as _j; from course_utils.bench import drive_all as _d; print(_j.dumps(_d(Out)))"
-)
+_IN_KERNEL = "import json as _j; from course_utils.commands.bench import drive_all as _d; print(_j.dumps(_d(Out)))"
 
 
 def limits(name):
@@ -159,9 +158,9 @@ def main(names=()):
     )
     if not names:
         print()
-        from .metrics import bench as metrics_bench
+        from . import bench_metrics
 
-        metrics_bench.main()
+        bench_metrics.main()
     return 1 if failed else 0
 
 

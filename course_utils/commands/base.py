@@ -1,0 +1,39 @@
+"""What all commands share: where things are, how a command speaks and stops.  Standard library only."""
+
+import os
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+GB = 1e9
+
+
+class Stop(Exception):
+    """A reason to stop that the user can do something about; printed without a stack trace."""
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def is_yes(text):
+    """Whether an environment variable such as OPEN means yes; empty means yes."""
+    return str(text).strip().lower() not in {"0", "n", "no", "none", "false", "off"}
+
+
+def with_course(environment):
+    """The environment in which kernels find course_utils wherever they start."""
+    path = environment.get("PYTHONPATH")
+    return dict(environment, PYTHONPATH=str(ROOT) + (os.pathsep + path if path else ""))
+
+
+def run_module(python, module, *options):
+    """Run ``python -m module options`` in the course's folder; returns the exit code."""
+    command = [python, "-m", module, *options]
+    return subprocess.run(command, cwd=ROOT, env=with_course(dict(os.environ))).returncode
+
+
+def chosen(args):
+    """Names of the lectures that a command is for: its arguments, or the variable NB; [] for all."""
+    return args.notebooks or os.environ.get("NB", "").split()

@@ -1,0 +1,93 @@
+"""The commands behind ``make lab``, ``make test`` and the rest.  Standard library only: it runs before anything is installed.
+
+``python -m course_utils <command>`` is the same on every system; the Makefile only forwards to it.
+"""
+
+import argparse
+import sys
+
+from .author import FETCH_OPTIONS, bench, execute, fetch, full, slides
+from .base import Stop, say
+from .install import install
+from .lab import lab
+from .serve import server
+from .testing import test
+from .upkeep import clean, doctor, freeze, lint
+
+COMMANDS = {
+    "lab": lab,
+    "server": server,
+    "test": test,
+    "execute": execute,
+    "full": full,
+    "slides": slides,
+    "bench": bench,
+    "doctor": doctor,
+    "fetch": fetch,
+    "install": install,
+    "lint": lint,
+    "clean": clean,
+    "freeze": freeze,
+}
+
+
+def help_text():
+    lines = ["The course's commands (python3 -m course_utils COMMAND, or make COMMAND):", ""]
+    lines += [
+        f"  {name:<9} {function.__doc__.strip().splitlines()[0]}"
+        for name, function in COMMANDS.items()
+    ]
+    lines += [
+        "",
+        "  lab        PORT=9000  OPEN=no  HOST=0.0.0.0 (in a container; the token stays)",
+        "  server     REHEARSE=4 NB=02_entropy (invented students, this machine alone)    HOST=0.0.0.0  PORT=8000",
+        '  test       ONLY="lint unit"    of: lint format unit notebooks browser; on demand: classroom server',
+        "  execute    NB=02_entropy    also for full, slides and bench",
+        "  COURSE_BUDGET=fast|class|full   COURSE_VENV=/elsewhere   COURSE_CONSTRAINTS=none   PIP_…=… (any option of pip)",
+    ]
+    return "\n".join(lines)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m course_utils", add_help=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    commands = parser.add_subparsers(dest="command")
+    made = {name: commands.add_parser(name, description=f.__doc__) for name, f in COMMANDS.items()}
+    commands.add_parser("help")
+    for name, default in [("lab", "the first free one from 8888"), ("server", "8000")]:
+        made[name].add_argument("--port", help=f"port to listen on (default: {default})")
+        made[name].add_argument(
+            "--host", help="address to listen on (default: 127.0.0.1, this machine only)"
+        )
+    made["server"].add_argument("--rehearse", metavar="N", help="with N invented students")
+    made["test"].add_argument("--only", action="append", default=[], metavar="STEP")
+    made["test"].add_argument("rest", nargs="*", help="options for pytest, after --")
+    for option in FETCH_OPTIONS:
+        made["fetch"].add_argument(f"--{option}", action="store_true")
+    made["install"].add_argument("--extra", action="append", default=[], choices=["test", "server"])
+    made["lint"].add_argument("--fix", action="store_true")
+    made["clean"].add_argument("--all", action="store_true")
+    for name in ["execute", "full", "slides", "bench", "server"]:
+        made[name].add_argument(
+            "notebooks", nargs="*", help="names such as 02_entropy; without one: all"
+        )
+    return parser
+
+
+def main(argv=None):
+    """Run one command; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    args = _parser().parse_args(argv)
+    if args.command in {None, "help"}:
+        say(help_text())
+        return 0
+    try:
+        return COMMANDS[args.command](args) or 0
+    except Stop as reason:
+        print(f"\n{str(reason).strip()}\n", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return 130

@@ -1,0 +1,107 @@
+"""``make full NB=08_samples``: draws the samples that lecture 08 compares, by the cells of lectures 03 to 07 that define the models.
+
+Each shipped checkpoint is loaded into its lecture's own class and drawn from by the lecture's own sampler.
+"""
+
+import sys
+import time
+
+import torch
+
+from .. import checkpoints
+from ..metrics import samples
+from .notebooks import model_cells
+
+
+def _shipped(lecture, checkpoint, kind):
+    entry = checkpoints.recorded(checkpoint)
+    net = lecture[kind](**entry.config).eval()
+    checkpoints.load(checkpoint, net)
+    return net, {"parameters": entry.parameters, "cpu_seconds": entry.cpu_seconds}, entry.value
+
+
+def _made(lecture):
+    """Lecture 03: one pass of the network for each pixel."""
+    net, facts, nats = _shipped(lecture, "03_made", "MADE")
+    generator = torch.Generator().manual_seed(0)
+    x = torch.zeros(samples.COUNT, 784)
+    for j in range(784):
+        x[:, j] = torch.bernoulli(net(x)[:, j].sigmoid(), generator=generator)
+    return x, facts | {"label": "MADE", "lecture": "03", "nats": nats, "bound": False}
+
+
+def _pixelcnn(lecture):
+    """Lecture 05: its cached sampler, 250 images at a time."""
+    net, facts, nats = _shipped(lecture, "05_pixelcnn", "PixelCNN")
+    generator = torch.Generator().manual_seed(0)
+    parts = []
+    for _ in range(samples.COUNT // 250):
+        u = torch.rand(250, 28, 28, generator=generator)
+        parts.append(lecture["sample_cached"](net, u))
+    return torch.cat(parts), facts | {
+        "label": "PixelCNN",
+        "lecture": "05",
+        "nats": nats,
+        "bound": False,
+    }
+
+
+def _vae(lecture):
+    """Lecture 06: one pass of the decoder, then a draw of each pixel."""
+    net, facts, nats = _shipped(lecture, "06_vae", "VAE")
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(samples.COUNT, net.latent_dim, generator=generator)
+    x = torch.bernoulli(net.decoder(z).sigmoid(), generator=generator)
+    return x, facts | {"label": "VAE", "lecture": "06", "nats": nats, "bound": True}
+
+
+def _gan(lecture):
+    """Lecture 07: one pass of the generator, then a draw of each pixel."""
+    net, facts, _ = _shipped(lecture, "07_gan", "Generator")
+    generator = torch.Generator().manual_seed(0)
+    x = net(torch.randn(samples.COUNT, net.latent_dim, generator=generator))
+    return torch.bernoulli(x, generator=generator), facts | {
+        "label": "GAN",
+        "lecture": "07",
+        "nats": None,
+        "bound": False,
+    }
+
+
+def _conditional_gan(lecture):
+    """Lecture 07: the same with a class for each image."""
+    net, facts, _ = _shipped(lecture, "07_conditional_gan", "ConditionalGenerator")
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(samples.COUNT, net.latent_dim, generator=generator)
+    x = torch.bernoulli(net(z, torch.arange(samples.COUNT) % 10), generator=generator)
+    label = "GAN, conditional"
+    return x, facts | {"label": label, "lecture": "07", "nats": None, "bound": False}
+
+
+MODELS = {
+    "03_made": ("03_autoregression", _made, False),
+    "05_pixelcnn": ("05_pixelcnn", _pixelcnn, False),
+    "06_vae": ("06_vae", _vae, False),
+    "07_gan": ("07_gan", _gan, False),
+    "07_gan_conditional": ("07_gan", _conditional_gan, True),
+}
+
+
+def main(wanted=()):
+    """``python -m course_utils.commands.samples [NAME …]``: draw the samples of these models (all, if none is named) and keep them."""
+
+    torch.set_num_threads(1)
+    for name in wanted or MODELS:
+        lecture, draw, ordered = MODELS[name]
+        defined = model_cells(lecture)
+        start = time.process_time()
+        with torch.no_grad():
+            images, facts = draw(defined)
+        seconds = (time.process_time() - start) / len(images)
+        samples.save(name, images, ordered=ordered, seconds=round(seconds, 7), **facts)
+        print(f"{name}: {len(images):,} images, {1000 * seconds:.3f} ms each")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
