@@ -108,12 +108,14 @@ def _is_own(path: Path) -> bool:
             owner = path.stat().st_uid
         if not hasattr(os, "geteuid") or owner == os.geteuid():
             return True
-        with tempfile.TemporaryFile(
-            dir=path.parent
-        ) as probe:  # some mounts give all files one owner
-            return os.fstat(probe.fileno()).st_uid == owner
+        return owner == _owner_of_new_files(path.parent)  # on some drives all files have one owner
     except OSError:
         return False
+
+
+def _owner_of_new_files(folder: Path) -> int:
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        return os.fstat(probe.fileno()).st_uid
 
 
 def write_atomic(path: Path, content: bytes) -> None:

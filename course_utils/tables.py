@@ -21,9 +21,13 @@ def plain(value):
 
 
 def number(name, value):
-    """``value``, a number of any library, as a float.  Raises ValueError, with ``name``, for another kind of thing or one that isn't finite."""
+    """``value``, a number of any library or an array of one, as a float.  Raises ValueError, with ``name``, for anything else and for nan
+    and inf."""
     try:
-        found = float(plain(value))
+        found = plain(value)
+        while isinstance(found, list) and len(found) == 1:
+            found = found[0]
+        found = float(found)
     except TypeError:
         raise ValueError(f"{name} must be one number, not {value!r}") from None
     if not math.isfinite(found):
