@@ -56,11 +56,6 @@ def recorded(name):
     return Checkpoint(**entries[name])
 
 
-def names():
-    """Names of all shipped checkpoints."""
-    return sorted(_index())
-
-
 def save(name, model, value, *, unit, task, cpu_seconds, seed, config=None, half=False):
     """Write the model's weights to ``data/checkpoints/NAME.safetensors`` with the figure they reached; for ``make full``.
 

@@ -143,8 +143,3 @@ def table(task):
         print(message("leaderboard.empty", task=task))
     sign = -1 if any(r.higher_is_better for r in rows) else 1
     return Table(sorted(rows, key=lambda r: sign * r.value))
-
-
-def tasks():
-    """Names of all tasks that have a row."""
-    return sorted({r.task for r in [*_shipped_rows(), *_own_rows()]})
