@@ -104,9 +104,9 @@ def text_cases():
         def ours(judge, *n):
             return lambda: [judge(c, r, *n) for c, r in zip(candidates, references)]
 
-        cases["rouge_n, n = 1"] = ours(text.rouge_n, 1), "rouge-score", theirs("rouge1")
-        cases["rouge_n, n = 2"] = ours(text.rouge_n, 2), "rouge-score", theirs("rouge2")
-        cases["rouge_l"] = ours(text.rouge_l), "rouge-score", theirs("rougeL")
+        cases["rouge_n, n = 1"] = ours(metrics.rouge_n, 1), "rouge-score", theirs("rouge1")
+        cases["rouge_n, n = 2"] = ours(metrics.rouge_n, 2), "rouge-score", theirs("rouge2")
+        cases["rouge_l"] = ours(metrics.rouge_l), "rouge-score", theirs("rougeL")
     with contextlib.suppress(ImportError):
         from torchmetrics.functional.text.bert import _get_precision_recall_f1
 
