@@ -9,7 +9,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from course_utils import metrics, paths
+from course_utils import metrics
 from course_utils.metrics import answers
 
 TEXTS = {"Markov": [f"m{i}" for i in range(4)], "LSTM": [f"l{i}" for i in range(4)]}
@@ -17,7 +17,7 @@ TEXTS = {"Markov": [f"m{i}" for i in range(4)], "LSTM": [f"l{i}" for i in range(
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "user_dir", lambda: tmp_path)
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     return tmp_path
 
 

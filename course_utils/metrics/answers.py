@@ -47,7 +47,7 @@ def file_of(form):
         raise ValueError(
             f"a form's name becomes a file name: letters, digits, - and _ only, not {form!r}"
         )
-    return paths.user_dir() / "judgements" / f"{form}.csv"
+    return paths.user_file(f"judgements/{form}.csv")
 
 
 def read(path):
@@ -85,8 +85,7 @@ def append(path, fields, rows):
     writer.writerows(rows)
     with open(path, "ab") as file:
         file.write(text.getvalue().encode())
-        file.flush()
-        os.fsync(file.fileno())
+        paths.sync(file)
 
 
 # --- text -> rows -----------------------------------------------------------------------------------------------------

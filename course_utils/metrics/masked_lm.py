@@ -116,9 +116,8 @@ def _shipped():
     content = file.read_bytes() if file.is_file() else b""
     if hashlib.sha256(content).hexdigest() != digest:
         state = "damaged" if content else "missing"
-        shown = paths.shown(file)
         raise checkpoints.CheckpointError(
-            f"The vocabulary {shown} is {state}. To restore it: git checkout -- {shown}"
+            f"The vocabulary {paths.shown(file)} is {state}. {paths.how_to_restore(file)}"
         )
     net = MaskedLM(**{k: v for k, v in config.items() if k != "baseline"})
     checkpoints.load(CHECKPOINT, net)

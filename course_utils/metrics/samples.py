@@ -60,7 +60,7 @@ def load(name):
     if hashlib.sha256(content).hexdigest() != digest:
         state = "damaged" if content else "missing"
         raise checkpoints.CheckpointError(
-            f"The samples {paths.shown(path)} are {state}. To restore them: git checkout -- {paths.shown(path)}"
+            f"The samples {paths.shown(path)} are {state}. {paths.how_to_restore(path)}"
         )
     bits = np.unpackbits(np.load(io.BytesIO(content), allow_pickle=False), axis=1)
     images = torch.from_numpy(bits).float().view(-1, 1, 28, 28)
