@@ -4,8 +4,11 @@ import copy
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
+import types
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -13,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils import paths
-from course_utils.commands import base, copies, merge
+from course_utils.commands import base, copies, lab, merge, upkeep
 
 NOTE = "New edition of the cell above."
 NAME = "02_entropy.ipynb"
@@ -335,6 +338,165 @@ def test_only_the_standard_library_is_needed(course):
     command = [sys.executable, "-S", "-c", call, str(course.source), str(course.work)]
     subprocess.run(command, check=True, cwd=base.ROOT, env=dict(os.environ, PYTHONPATH=""))
     assert contents(course.mine()) == contents(first_edition())
+
+
+# --- what git knows, and make lab -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def checkout(course, monkeypatch):
+    """The course as a git checkout of one commit, in which the commands work."""
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
+    root = course.source.parent
+    for module in (base, copies, lab):
+        monkeypatch.setattr(module, "ROOT", root)
+    monkeypatch.setattr(lab, "NOTEBOOKS", course.source)
+    monkeypatch.setattr(paths, "course_root", lambda: root)
+    (root / ".gitignore").write_text("work/\n")
+    git(root, "init", "-q")
+    commit(root)
+    return course
+
+
+def git(root, *command):
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(
+        ["git", *who, *command], cwd=root, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def commit(root):
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "an edition")
+
+
+def test_lab_opens_copies_and_says_what_it_did(checkout, capsys):
+    with pytest.raises(base.Stop, match=r"work/00_start_here\.ipynb could not be made"):
+        lab.working_copies()  # this course has no first lecture
+    assert "Your copies of the lectures are in work (2 new)." in capsys.readouterr().out
+    checkout.source.joinpath(lab.FIRST_LECTURE).write_bytes(merge.write(book(text("t", "# Start"))))
+    commit(checkout.source.parent)
+    assert lab.working_copies() == checkout.work
+    capsys.readouterr()
+    assert lab.working_copies() == checkout.work
+    assert capsys.readouterr().out == ""
+    assert git(checkout.source.parent, "status", "--porcelain") == ""
+
+
+def test_who_worked_in_the_originals_goes_on_in_a_copy(checkout, capsys):
+    """The changed original becomes the copy and stays as it is; later editions come to the copy."""
+    checkout.source.joinpath(lab.FIRST_LECTURE).write_bytes(merge.write(book(text("t", "# Start"))))
+    commit(checkout.source.parent)
+    mine = first_edition()
+    mine["cells"][1]["source"] = "my answer"
+    checkout.publish(mine)
+    for _ in range(2):
+        lab.working_copies()
+        said = capsys.readouterr().out
+        assert "Changed in notebooks/ itself: 02_entropy.ipynb." in said and "EDIT=yes" in said
+        assert sources(checkout.mine()) == sources(mine)
+        assert (checkout.source / NAME).read_bytes() == merge.write(mine)
+    git(checkout.source.parent, "checkout", "--", "notebooks")
+    edition = first_edition()
+    edition["cells"][0]["source"] = "# Entropy, anew"
+    checkout.publish(edition)
+    commit(checkout.source.parent)
+    lab.working_copies()
+    assert sources(checkout.mine())[:2] == ["# Entropy, anew", "my answer"]
+    assert "notebooks/ itself" not in capsys.readouterr().out
+
+
+def test_files_of_an_older_edition_are_merged_with_gits_help(checkout):
+    """Put into work/ by hand, without a record: git knows which edition they come from."""
+    mine = first_edition()
+    mine["cells"][1]["source"] = "my answer"
+    for number in range(2):
+        edition = first_edition()
+        edition["cells"][2]["source"] = f"In bits: {number}."
+        checkout.publish(edition)
+        commit(checkout.source.parent)
+    checkout.work.mkdir()
+    checkout.save(mine)
+    done = checkout.bring()[NAME]
+    assert (
+        done.what == "merged" and "brought to the new edition: 1; yours that stay: 1." in done.text
+    )
+    assert sources(checkout.mine()) == [
+        "# Entropy",
+        "my answer",
+        "In bits: 1.",
+        "show(fig)",
+        "The end.",
+    ]
+
+
+def test_an_original_in_the_middle_of_a_git_merge_is_no_answer(checkout):
+    was = (checkout.source / NAME).read_bytes()
+    (checkout.source / NAME).write_bytes(b"<<<<<<< HEAD\n" + was)
+    changed = copies.changed_originals(checkout.source)
+    assert changed == {NAME: was}
+    assert checkout.bring(committed=changed)[NAME].what == "copied"
+    assert contents(checkout.mine()) == contents(first_edition())
+
+
+def test_line_ends_are_no_new_edition(checkout):
+    """git on Windows gives files other line ends than it keeps."""
+    checkout.bring()
+    path = checkout.source / NAME
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert checkout.bring()[NAME].what == "kept"
+
+
+def test_edit_opens_the_originals(monkeypatch):
+    """EDIT=yes starts JupyterLab on notebooks/ and makes no copies; without it, on the copies."""
+    started = []
+    monkeypatch.setattr(lab, "prepare", lambda: Path(sys.executable))
+    monkeypatch.setattr(lab, "fetch_texts", lambda python, required: None)
+    monkeypatch.setattr(lab, "working_copies", lambda: base.ROOT / "work")
+    monkeypatch.setattr(lab.os, "chdir", lambda folder: None)
+    monkeypatch.setattr(lab.os, "execve", lambda python, command, env: started.append(command))
+    monkeypatch.setattr(lab.subprocess, "call", lambda command, **options: started.append(command))
+    for edit in ["yes", "", "no"]:
+        monkeypatch.setenv("EDIT", edit)
+        lab.lab(types.SimpleNamespace(host=None, port=None))
+    urls = [next(part for part in command if "default_url" in part) for command in started]
+    folders = [url.split("/")[-2] for url in urls]
+    assert folders == ["notebooks", "work", "work"]
+
+
+def test_copies_of_a_course_that_cannot_be_written_to(monkeypatch, tmp_path):
+    """They are where results are, and JupyterLab shows that folder."""
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "own"))
+    monkeypatch.setattr(copies, "ROOT", tmp_path / "shared")
+    writable = paths.is_writable
+    monkeypatch.setattr(
+        paths, "is_writable", lambda f: f.is_relative_to(tmp_path / "own") and writable(f)
+    )
+    assert copies.folder() == tmp_path / "own" / "work"
+    assert lab.served(copies.folder()) == (tmp_path / "own", f"work/{lab.FIRST_LECTURE}")
+    assert lab.served(base.ROOT / "work") == (base.ROOT, f"work/{lab.FIRST_LECTURE}")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no owners there")
+def test_accounts_that_share_a_writable_course_have_copies_each(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "own"))
+    monkeypatch.setattr(copies, "ROOT", tmp_path)
+    assert copies.folder() == tmp_path / "work"
+    monkeypatch.setattr(copies.os, "geteuid", lambda: os.getuid() + 1)
+    assert copies.folder() == tmp_path / "own" / "work"
+
+
+def test_clean_never_touches_the_copies(course, monkeypatch):
+    course.bring()
+    (course.work / ".ipynb_checkpoints").mkdir()
+    monkeypatch.setattr(upkeep, "ROOT", course.source.parent)
+    monkeypatch.setattr(upkeep, "BUILD", course.source.parent / "build")
+    monkeypatch.setattr(upkeep.environment, "VENV", course.source.parent / ".venv")
+    for everything in (False, True):
+        upkeep.clean(types.SimpleNamespace(all=everything))
+    assert {p.name for p in course.work.iterdir()} == {NAME, "03_other.ipynb", ".ipynb_checkpoints"}
 
 
 # --- whatever both sides do -------------------------------------------------------------------------------------------
