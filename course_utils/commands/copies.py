@@ -69,17 +69,19 @@ def bring(source, target, committed=None):
 
 def _bring(content, copy, original):
     """Bring one copy to the edition in ``content`` (bytes).  Raises OSError, and ValueError when the edition is no notebook."""
-    fresh = merge.write(merge.with_record(merge.read(content), content))
     if not copy.exists():
-        paths.write_atomic(copy, fresh)
+        _make(copy, content)
         return Done("copied")
     was = copy.read_bytes()
     mine = _notebook(was)
     record = mine and merge.record_of(mine)
     known = record or (mine and merge.closest(mine, earlier_editions(original)))
     if not known:
+        merge.cells_of(
+            merge.read(content)
+        )  # before anything is moved: is the edition itself whole?
         kept = _set_aside(copy, was)
-        paths.write_atomic(copy, fresh)
+        _make(copy, content)
         text = "it is damaged, or nothing tells of which edition it was"
         return Done("set aside", f"your copy is now {kept}, a new one is in its place: {text}.")
     made_from, cells = known
@@ -93,6 +95,10 @@ def _bring(content, copy, original):
         text += f" As it was: {_set_aside(copy, was)}"
     paths.write_atomic(copy, merge.write(merged.notebook))
     return Done("merged", text)
+
+
+def _make(copy, content):
+    paths.write_atomic(copy, merge.write(merge.with_record(merge.read(content), content)))
 
 
 def _take(content, copy, original):

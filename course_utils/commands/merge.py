@@ -10,7 +10,7 @@ Standard library only: copies are made before anything is installed, and by stud
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 KEY = "course"  # in the metadata of the notebook: the record; in that of a cell that stands beside the student's: of which it is
@@ -129,9 +129,9 @@ class Merged:
 
     notebook: dict
     untouched: bool
-    course: list = field(default_factory=list)
-    student: list = field(default_factory=list)
-    both: list = field(default_factory=list)
+    course: list
+    student: list
+    both: list
 
 
 def merge(base, mine, content, note):
@@ -146,34 +146,34 @@ def merge(base, mine, content, note):
     theirs = read(content)
     new = cells_of(theirs)
     own = _by_id(mine["cells"], base, new)
-    untouched = list(base.items()) == [(name, parts(cell)) for name, cell in own.items()]
-    done = Merged({}, untouched)
-    kept, beside = {}, {}
-    for name in own | new:
-        was, have, gets = base.get(name), own.get(name), new.get(name)
-        kept[name], beside[name] = _choose(was, have, gets)
-        before, after = (cell and parts(cell) for cell in (have, kept[name]))
-        if beside[name]:
-            done.both.append(name)
-        elif before and after and before.text == after.text != (was and was.text):
-            done.student.append(name)
-        elif before != after:
-            done.course.append(name)
-    for name, cell in own.items():
-        if _is_settled(cell, kept, beside, new):
-            kept[name] = None
-    names = {name for name, cell in kept.items() if cell}
+    chosen = {name: _choose(base.get(name), own.get(name), new.get(name)) for name in own | new}
+    kept = {name: cell for name, (cell, _) in chosen.items()}
+    beside = {name: cell for name, (_, cell) in chosen.items() if cell}
+    for name in [n for n, cell in own.items() if _is_settled(cell, kept, beside, new)]:
+        del kept[name]
+    stay = {name for name, cell in kept.items() if cell}
     moved = [n for n in own if n in base] != [n for n in base if n in own]
     first, second = (own, new) if moved else (new, own)
     cells = []
-    for name in _woven([n for n in first if n in names], [n for n in second if n in names]):
+    for name in _woven([n for n in first if n in stay], [n for n in second if n in stay]):
         cells.append(kept[name])
-        if beside[name]:
-            cells.append(_marked(beside[name], name, own | new, note))
+        if name in beside:
+            cells.append(_marked(beside[name], name, kept, note))
     minor = max(mine.get("nbformat_minor", 0), theirs["nbformat_minor"])
-    notebook = {**mine, "cells": cells, "nbformat_minor": minor}
-    done.notebook = with_record(notebook, content)
-    return done
+    notebook = with_record({**mine, "cells": cells, "nbformat_minor": minor}, content)
+    untouched = list(base.items()) == [(name, parts(cell)) for name, cell in own.items()]
+    whose = {n: _whose(base.get(n), own.get(n), kept[n]) for n in kept if n not in beside}
+    course, student = ([n for n in whose if whose[n] == who] for who in ("course", "student"))
+    return Merged(notebook, untouched, course, student, list(beside))
+
+
+def _whose(was, own, kept):
+    """Who is behind a cell as it is now: "student" for a text of the student's, "course" for a change by the edition; else None."""
+    before, after = (cell and parts(cell) for cell in (own, kept))
+    same = before and after and before.text == after.text
+    if same and (was is None or was.text != after.text):
+        return "student"
+    return "course" if before != after else None
 
 
 def _choose(was, own, new):
