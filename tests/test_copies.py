@@ -408,6 +408,30 @@ def test_who_worked_in_the_originals_goes_on_in_a_copy(checkout, capsys):
     assert "notebooks/ itself" not in capsys.readouterr().out
 
 
+def test_an_original_replaces_a_copy_only_when_nothing_was_done_there(checkout):
+    checkout.bring()
+    original = first_edition()
+    original["cells"][1]["source"] = "in the original"
+    checkout.publish(original)
+    changed = copies.changed_originals(checkout.source)
+    done = checkout.bring(committed=changed)[NAME]
+    assert done.what == "taken" and "02_entropy.ipynb, in which you worked" in done.text
+    assert sources(checkout.mine())[1] == "in the original"
+    mine = checkout.mine()
+    mine["cells"][1]["source"] = "in the copy"
+    checkout.save(mine)
+    assert checkout.bring(committed=changed)[NAME].what == "kept"
+    assert sources(checkout.mine())[1] == "in the copy"
+
+
+def test_a_notebook_of_ones_own_is_taken_for_no_edition(checkout):
+    """It has the lecture's name, and one of its cells."""
+    checkout.work.mkdir()
+    checkout.save(book(text("title", "# Entropy"), text("x", "My own notebook.")))
+    assert checkout.bring()[NAME].what == "set aside"
+    assert contents(checkout.mine()) == contents(first_edition())
+
+
 def test_files_of_an_older_edition_are_merged_with_gits_help(checkout):
     """Put into work/ by hand, without a record: git knows which edition they come from."""
     mine = first_edition()

@@ -43,8 +43,8 @@ def bring(source, target, committed=None):
     goes to ``earlier/`` first, if the student had done anything in it.  A copy that can't be merged, because it is damaged or nothing
     tells of which edition it is, goes there as it is, and a new one takes its place.  Other files in ``target`` are left alone.
 
-    committed: {file name: bytes} of lectures that a student changed in ``source`` itself, as the course has them; a missing copy is
-    then made of the changed file.  Raises OSError when ``target`` can't be made; what goes wrong with one copy is in its Done.
+    committed: {file name: bytes} of lectures that a student changed in ``source`` itself, as the course has them; a missing or untouched
+    copy is then made of the changed file.  Raises OSError when ``target`` can't be made; what goes wrong with one copy is in its Done.
     """
     target.mkdir(parents=True, exist_ok=True)
     done = {}
@@ -70,20 +70,17 @@ def bring(source, target, committed=None):
 def _bring(content, copy, original):
     """Bring one copy to the edition in ``content`` (bytes).  Raises OSError, and ValueError when the edition is no notebook."""
     if not copy.exists():
-        _make(copy, content)
+        paths.write_atomic(copy, _fresh(content))
         return Done("copied")
     was = copy.read_bytes()
     mine = _notebook(was)
     record = mine and merge.record_of(mine)
     known = record or (mine and merge.closest(mine, earlier_editions(original)))
     if not known:
-        merge.cells_of(
-            merge.read(content)
-        )  # before anything is moved: is the edition itself whole?
-        kept = _set_aside(copy, was)
-        _make(copy, content)
-        text = "it is damaged, or nothing tells of which edition it was"
-        return Done("set aside", f"your copy is now {kept}, a new one is in its place: {text}.")
+        fresh = _fresh(content)  # before anything is moved: the edition itself may be damaged
+        text = f"damaged, or of an unknown edition: it is now {_set_aside(copy, was)}, and a new copy is in its place."
+        paths.write_atomic(copy, fresh)
+        return Done("set aside", text)
     made_from, cells = known
     if made_from == merge.edition(content):
         if not record:
@@ -97,18 +94,26 @@ def _bring(content, copy, original):
     return Done("merged", text)
 
 
-def _make(copy, content):
-    paths.write_atomic(copy, merge.write(merge.with_record(merge.read(content), content)))
+def _fresh(content):
+    """A new copy of the edition in ``content``, as the bytes of its file."""
+    return merge.write(merge.with_record(merge.read(content), content))
 
 
 def _take(content, copy, original):
-    """The same for a lecture that a student has changed in its original: a missing copy is made of that, which stays as it is."""
+    """The same for a lecture that a student has changed in its original, which stays as it is: a copy that is missing, or in which the
+    student did nothing, is made of it."""
     changed = original.read_bytes()
-    if copy.exists() or not _notebook(changed):
+    if not _notebook(changed) or (copy.exists() and not _is_untouched(copy)):
         return _bring(content, copy, original)
     paths.write_atomic(copy, changed)
     text = f"made of {paths.shown(original)}, in which you worked. {_bring(content, copy, original).text}"
     return Done("taken", text.strip())
+
+
+def _is_untouched(copy):
+    mine = _notebook(copy.read_bytes())
+    record = mine and merge.record_of(mine)
+    return bool(record) and merge.is_untouched(mine, record[1])
 
 
 def _notebook(content):

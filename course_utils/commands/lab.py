@@ -69,9 +69,8 @@ def can_open_browser():
 
 
 def served(folder):
-    """(what JupyterLab shows, the first lecture in it) when the lectures are in ``folder``: the course, or what ``folder`` lies in."""
-    root = ROOT if folder.parent == ROOT else folder.parent
-    return root, f"{folder.name}/{FIRST_LECTURE}"
+    """(the folder that JupyterLab shows, the first lecture in it) when the lectures are in ``folder``."""
+    return folder.parent, f"{folder.name}/{FIRST_LECTURE}"
 
 
 def lab_command(python, host, port, token, is_root, opens, folder=NOTEBOOKS):

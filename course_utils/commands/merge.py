@@ -100,20 +100,29 @@ def record_of(notebook):
 
 
 def closest(notebook, contents):
-    """The record that a copy without one would have: of the edition (bytes) that shares most cells with it; None if none does."""
-    mine = {(cell.get("id"), parts(cell).text) for cell in notebook["cells"]}
+    """The record that a copy without one should have: of the edition (bytes) that shares most texts with it.
+
+    None when that is less than half of the texts of the edition: then the copy is something else.
+    """
+    mine = {parts(cell).text for cell in notebook["cells"]}
     best, most = None, 0
     for content in contents:
-        if most == len(mine):
-            break
         try:
             record = record_of(with_record(notebook, content))
         except ValueError:  # an early edition whose cells had no ids
             continue
-        shared = len(mine & {(name, was.text) for name, was in record[1].items()})
-        if shared > most:
+        texts = {was.text for was in record[1].values()}
+        shared = len(mine & texts)
+        if shared > most and 2 * shared >= len(texts):
             best, most = record, shared
+        if most == len(mine):
+            break
     return best
+
+
+def is_untouched(notebook, base):
+    """Whether a copy is as it was made.  base: {cell id: Parts} of its edition."""
+    return list(base.items()) == [(cell.get("id"), parts(cell)) for cell in notebook["cells"]]
 
 
 # --- the merge --------------------------------------------------------------------------------------------------------
@@ -161,10 +170,9 @@ def merge(base, mine, content, note):
             cells.append(_marked(beside[name], name, kept, note))
     minor = max(mine.get("nbformat_minor", 0), theirs["nbformat_minor"])
     notebook = with_record({**mine, "cells": cells, "nbformat_minor": minor}, content)
-    untouched = list(base.items()) == [(name, parts(cell)) for name, cell in own.items()]
     whose = {n: _whose(base.get(n), own.get(n), kept[n]) for n in kept if n not in beside}
     course, student = ([n for n in whose if whose[n] == who] for who in ("course", "student"))
-    return Merged(notebook, untouched, course, student, list(beside))
+    return Merged(notebook, is_untouched(mine, base), course, student, list(beside))
 
 
 def _whose(was, own, kept):
