@@ -190,6 +190,14 @@ def test_a_magic_stays_the_first_line_of_its_cell():
     assert sources(merged_with(base, mine, edition).notebook) == ["%%bash\nb", "%%bash\nc"]
 
 
+def test_long_ids_with_the_same_beginning_stay_apart():
+    names = ["x" * 60 + end for end in "ab"]
+    base, mine, edition = (book(*(code(n, what) for n in names)) for what in ["a", "b", "c"])
+    now = merged_with(base, mine, edition).notebook
+    assert len(set(ids(now))) == 4
+    nbformat.validate(nbformat.from_dict(now))
+
+
 def merged_with(base, mine, edition):
     content = merge.write(base)
     _, cells = merge.record_of(merge.with_record(base, content))

@@ -167,7 +167,8 @@ def merge(base, mine, content, note):
     for name in _woven([n for n in first if n in stay], [n for n in second if n in stay]):
         cells.append(kept[name])
         if name in beside:
-            cells.append(_marked(beside[name], name, kept, note))
+            taken = {*kept, *(cell["id"] for cell in cells)}
+            cells.append(_marked(beside[name], name, taken, note))
     minor = max(mine.get("nbformat_minor", 0), theirs["nbformat_minor"])
     notebook = with_record({**mine, "cells": cells, "nbformat_minor": minor}, content)
     whose = {n: _whose(base.get(n), own.get(n), kept[n]) for n in kept if n not in beside}
