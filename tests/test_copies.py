@@ -405,6 +405,7 @@ def test_who_worked_in_the_originals_goes_on_in_a_copy(checkout, capsys):
         said = capsys.readouterr().out
         assert "Changed in notebooks/ itself: 02_entropy.ipynb." in said and "EDIT=yes" in said
         assert sources(checkout.mine()) == sources(mine)
+        assert merge.record_of(checkout.mine())
         assert (checkout.source / NAME).read_bytes() == merge.write(mine)
     git(checkout.source.parent, "checkout", "--", "notebooks")
     edition = first_edition()
