@@ -56,15 +56,22 @@ def bring(source, target, committed=None):
             else:
                 done[path.name] = _take(content, target / path.name, path)
         except OSError as error:
-            text = f"not brought up to date ({error.strerror or error}); your copy is as it was"
-            done[path.name] = Done("failed", text)
+            done[path.name] = _failed(target / path.name, error.strerror or error)
         except ValueError as error:
-            text = f"{paths.shown(path)} is damaged ({error}); get it anew from where the course is. Your copy is as it was"
-            done[path.name] = Done("failed", text)
-    lines = [f"{name}: {one.text}\n" for name, one in done.items() if one.text]
+            reason = (
+                f"{paths.shown(path)} is damaged, get it anew from where the course is: {error}"
+            )
+            done[path.name] = _failed(target / path.name, reason)
+    told = {name: one.text for name, one in done.items() if one.text and one.what != "failed"}
+    lines = [f"{name}: {text}\n" for name, text in told.items()]
     if lines:
         _log(target / EARLIER / LOG, lines)
     return done
+
+
+def _failed(copy, reason):
+    state = "not brought up to date, it is as it was" if copy.exists() else "no copy could be made"
+    return Done("failed", f"{state} ({reason}).")
 
 
 def _bring(content, copy, original):
