@@ -1,4 +1,4 @@
-"""A class on one server: the rules of the copies, the messages, and on demand a hub with four students at once.
+"""A class on one server: the copies, the messages, and on demand a hub with four students at once.
 
 The second half runs with ``make test ONLY=server``: it needs JupyterHub and its proxy, and takes about two minutes.
 """
@@ -22,58 +22,30 @@ LECTURE = "02_entropy"
 NAMES = ["anna", "bohdan", "chen", "daria"]
 
 
-# --- copies -----------------------------------------------------------------------------------------------------------
+# --- copies: see test_copies.py for their rules -----------------------------------------------------------------------
 
 
-@pytest.fixture
-def shared(tmp_path):
-    folder = tmp_path / "shared"
-    folder.mkdir()
-    for name in ["00_a.ipynb", "01_b.ipynb"]:
-        (folder / name).write_text(f"first edition of {name}")
-    return folder
-
-
-def test_copies_follow_the_course_until_the_student_changes_them(shared, tmp_path):
-    own = tmp_path / "home" / "notebooks"
-    assert student.copy_notebooks(shared, own) == {"00_a.ipynb": "copied", "01_b.ipynb": "copied"}
-    assert set(student.copy_notebooks(shared, own).values()) == {"kept"}
-    (own / "01_b.ipynb").write_text("my answers")
-    for path in shared.iterdir():
-        path.write_text(f"second edition of {path.name}")
-    assert student.copy_notebooks(shared, own) == {"00_a.ipynb": "copied", "01_b.ipynb": "beside"}
-    assert (own / "00_a.ipynb").read_text() == "second edition of 00_a.ipynb"
-    assert (own / "01_b.ipynb").read_text() == "my answers"
-    assert (own / "01_b (new edition).ipynb").read_text() == "second edition of 01_b.ipynb"
-    # it is said once: the next start changes nothing, not even a new edition that the student has begun to fill in
-    (own / "01_b (new edition).ipynb").write_text("my answers again")
-    assert set(student.copy_notebooks(shared, own).values()) == {"kept"}
-    assert (own / "01_b (new edition).ipynb").read_text() == "my answers again"
-
-
-def test_a_third_edition_does_not_overwrite_answers_in_the_second(shared, tmp_path):
-    own = tmp_path / "notebooks"
-    student.copy_notebooks(shared, own)
-    (own / "00_a.ipynb").write_text("my answers")
-    (shared / "00_a.ipynb").write_text("second")
-    student.copy_notebooks(shared, own)
-    (own / "00_a (new edition).ipynb").write_text("second, with my answers")
-    (shared / "00_a.ipynb").write_text("third")
-    student.copy_notebooks(shared, own)
-    texts = {p.read_text() for p in own.glob("00_a*")}
-    assert texts == {"my answers", "second, with my answers", "third"}
-
-
-def test_deleted_copies_come_back_and_a_damaged_record_loses_nothing(shared, tmp_path):
-    own = tmp_path / "notebooks"
-    student.copy_notebooks(shared, own)
-    (own / "00_a.ipynb").unlink()
-    assert student.copy_notebooks(shared, own)["00_a.ipynb"] == "copied"
-    (own / "00_a.ipynb").write_text("my answers")
-    (own / student._RECORD).write_text("{ half a rec")
-    done = student.copy_notebooks(shared, own)
-    assert done == {"00_a.ipynb": "beside", "01_b.ipynb": "kept"}
-    assert (own / "00_a.ipynb").read_text() == "my answers"
+def test_a_students_server_brings_the_copies_before_it_starts(monkeypatch, tmp_path, capsys):
+    """Copies, results and cache are in the student's home; a server that starts again changes no answer."""
+    started = []
+    monkeypatch.setattr(student.Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(student.os, "execv", lambda program, command: started.append(command))
+    monkeypatch.setattr(student.os, "chdir", started.append)
+    for name in ["COURSE_HOME", "COURSE_CACHE", "COURSE_KERNEL_GB"]:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    student.main()
+    own = tmp_path / student.FOLDER
+    assert started[0] == own and started[1][1:3] == ["-m", "jupyterhub.singleuser"]
+    wanted = {p.name for p in (base.ROOT / "notebooks").glob("*.ipynb")}
+    assert {p.name for p in (own / "notebooks").iterdir()} == wanted
+    assert Path(os.environ["COURSE_HOME"]) == own / "results"
+    assert "00_start_here.ipynb: copied" in capsys.readouterr().err
+    answer = (own / "notebooks" / f"{LECTURE}.ipynb").read_text("utf8").replace("# ", "# My ", 1)
+    (own / "notebooks" / f"{LECTURE}.ipynb").write_text(answer, "utf8")
+    student.main()
+    assert (own / "notebooks" / f"{LECTURE}.ipynb").read_text("utf8") == answer
+    assert capsys.readouterr().err == ""
 
 
 # --- how many, and what is said --------------------------------------------------------------------------------------
@@ -191,10 +163,11 @@ def students(classroom):
 @pytest.fixture(scope="module")
 def worked(classroom, students):
     """All four run the whole lecture at the same time; one of them then solves an exercise."""
-    from course_utils.commands.server import rehearsal, students
+    from course_utils.commands.server import rehearsal
+    from course_utils.commands.server.students import together
 
     with rehearsal.Watch(classroom.process.pid) as watch:
-        pairs = students.together(lambda s: s.run(f"{LECTURE}.ipynb"), students)
+        pairs = together(lambda s: s.run(f"{LECTURE}.ipynb"), students)
     return [run for run, _ in pairs], [kernel for _, kernel in pairs], watch
 
 
@@ -303,7 +276,7 @@ def test_a_stopped_server_keeps_the_students_work(worked, students, classroom):
     bohdan.stop()
     bohdan.start()
     assert bohdan.open("01_statistics.ipynb")["cells"][0]["source"] == "# My own title"
-    assert not [name for name in bohdan.notebooks() if "new edition" in name]
+    assert "earlier" not in bohdan.notebooks()  # nothing had to be merged
     kernel = bohdan.kernel()
     text, error = kernel.execute(
         "from course_utils import progress\nprint(sum(len(row['solved']) for row in progress()))"

@@ -1,4 +1,4 @@
-"""``make lab``: JupyterLab on the first lecture."""
+"""``make lab``: JupyterLab on the student's copy of the first lecture."""
 
 import os
 import re
@@ -9,10 +9,13 @@ import sys
 import webbrowser
 from pathlib import Path
 
+from .. import paths
+from . import copies
 from .base import ROOT, Stop, is_yes, say, with_course
 from .install import fetch_texts, prepare
 
-FIRST_LECTURE = "notebooks/00_start_here.ipynb"
+NOTEBOOKS = ROOT / "notebooks"
+FIRST_LECTURE = "00_start_here.ipynb"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -65,11 +68,17 @@ def can_open_browser():
     return True
 
 
-def lab_command(python, host, port, token, is_root, opens):
-    """The command line that starts JupyterLab on the first lecture.  The token travels in the environment, not here."""
+def served(folder):
+    """(the folder that JupyterLab shows, the first lecture in it) when the lectures are in ``folder``."""
+    return folder.parent, f"{folder.name}/{FIRST_LECTURE}"
+
+
+def lab_command(python, host, port, token, is_root, opens, folder=NOTEBOOKS):
+    """The command line that starts JupyterLab on the first lecture in ``folder``.  The token travels in the environment, not here."""
+    root, first = served(folder)
     command = [str(python), "-m", "jupyterlab"]
     command += [f"--ServerApp.ip={host}", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
-    command += [f"--ServerApp.root_dir={ROOT}", f"--LabApp.default_url=/lab/tree/{FIRST_LECTURE}"]
+    command += [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{first}"]
     if host not in LOOPBACK:
         command += ["--ServerApp.allow_remote_access=True"]
     if is_root:
@@ -79,19 +88,50 @@ def lab_command(python, host, port, token, is_root, opens):
     return command
 
 
+def working_copies():
+    """Bring the student's copies to this edition and say what was done.  Returns their folder; Stop when there can be none."""
+    changed = copies.changed_originals(NOTEBOOKS)
+    try:
+        folder = copies.folder()
+        done = copies.bring(NOTEBOOKS, folder, changed)
+    except OSError as reason:
+        raise Stop(
+            f"There is no room for your copies of the lectures: {reason}\n"
+            "Make room, or name a folder that can be written to: COURSE_HOME=/elsewhere make lab"
+        ) from reason
+    shown = paths.shown(folder)
+    made = sum(one.what == "copied" for one in done.values())
+    if made or folder.parent != ROOT:
+        say(f"Your copies of the lectures are in {shown}" + (f" ({made} new)." if made else "."))
+    for name, one in done.items():
+        if one.text:
+            say(f"{shown}/{name}: {one.text}")
+    if changed:
+        say(
+            f"Changed in notebooks/ itself: {', '.join(changed)}. These files stay as they are; `make lab` opens the copies in {shown},\n"
+            "`make lab EDIT=yes` the originals."
+        )
+    if not (folder / FIRST_LECTURE).is_file():
+        raise Stop(
+            f"{shown}/{FIRST_LECTURE} could not be made. `make lab EDIT=yes` opens the originals."
+        )
+    return folder
+
+
 def lab(args):
-    """Install what is missing, then open JupyterLab on the first lecture."""
+    """Install what is missing, then open JupyterLab on the first lecture: on the student's copies, with EDIT=yes on the originals."""
     python = prepare()
     fetch_texts(python, required=False)
+    folder = NOTEBOOKS if is_yes(os.environ.get("EDIT") or "no") else working_copies()
     host = args.host or host_variable() or "127.0.0.1"
     port = choose_port(host, args.port or os.environ.get("PORT"))
     token = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)
     opens = can_open_browser()
     command = lab_command(
-        python, host, port, token, getattr(os, "geteuid", lambda: 1)() == 0, opens
+        python, host, port, token, getattr(os, "geteuid", lambda: 1)() == 0, opens, folder
     )
     shown = "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host
-    url = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/lab/tree/{FIRST_LECTURE}?token={token}"
+    url = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/lab/tree/{served(folder)[1]}?token={token}"
     say(f"\nJupyterLab: {url}")
     if host not in LOOPBACK:
         say(f"It listens on {host}: other machines can reach it, and need the token to get in.")

@@ -18,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LECTURE = "00_start_here"
+COPIES = "work"  # the folder that `make lab` opens
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -108,7 +109,7 @@ def lab(root, tmp_path_factory):
     shutil.copytree(
         root,
         folder,
-        ignore=shutil.ignore_patterns(".*", "build", "__pycache__", "*.egg-info", "tests"),
+        ignore=shutil.ignore_patterns(".*", "build", COPIES, "__pycache__", "*.egg-info", "tests"),
     )
     for name in ["config", "data", "runtime", "workspaces", "ipython", "home"]:
         (top / name).mkdir()

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from .conftest import ROOT
+from .conftest import COPIES, ROOT
 from .test_first_lecture import PATIENCE, SOON, course_notebook, run_all
 
 QUICK = ["02_entropy"]
@@ -27,7 +27,7 @@ def opened(request, lab, browser):
     """A lecture in the browser; its cells have run."""
     name = request.param
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    path = f"/lab/workspaces/{name}/tree/notebooks/{name}.ipynb?token={lab.token}"
+    path = f"/lab/workspaces/{name}/tree/{COPIES}/{name}.ipynb?token={lab.token}"
     yield run_all(lab, page, path, course_notebook(lab, name), 2 * PATIENCE)
     for kernel in json.loads(lab.get("/api/sessions", lab.token)[1]):
         if kernel["path"].endswith(f"{name}.ipynb"):

@@ -9,7 +9,7 @@ import tomllib
 
 import pytest
 
-from .conftest import LECTURE
+from .conftest import COPIES, LECTURE
 
 PATIENCE = 240_000  # ms for a whole lecture on a busy machine
 SOON = 30_000
@@ -19,16 +19,16 @@ SOON = 30_000
 
 
 def test_lab_serves_the_first_lecture(lab):
-    status, body = lab.get(f"/api/contents/notebooks/{LECTURE}.ipynb", lab.token)
+    status, body = lab.get(f"/api/contents/{COPIES}/{LECTURE}.ipynb", lab.token)
     assert status == 200
     notebook = json.loads(body)["content"]
     assert notebook["cells"][0]["source"].startswith("# ")
-    status, page = lab.get(f"/lab/tree/notebooks/{LECTURE}.ipynb?token={lab.token}")
+    status, page = lab.get(f"/lab/tree/{COPIES}/{LECTURE}.ipynb?token={lab.token}")
     assert status == 200 and "JupyterLab" in page
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/contents/notebooks", "/api/kernels", f"/files/notebooks/{LECTURE}.ipynb"]
+    "path", [f"/api/contents/{COPIES}", "/api/kernels", f"/files/{COPIES}/{LECTURE}.ipynb"]
 )
 @pytest.mark.parametrize("token", [None, "wrong"])
 def test_nothing_is_served_without_the_token(lab, path, token):
@@ -38,7 +38,7 @@ def test_nothing_is_served_without_the_token(lab, path, token):
 
 def test_lab_prints_its_address_and_starts_quickly(lab):
     log = lab.log.read_text("utf8")
-    assert f"{lab.url}/lab/tree/notebooks/{LECTURE}.ipynb?token={lab.token}" in log
+    assert f"{lab.url}/lab/tree/{COPIES}/{LECTURE}.ipynb?token={lab.token}" in log
     assert lab.seconds < 60, f"a second start should take seconds; it took {lab.seconds:.0f}"
 
 
@@ -129,7 +129,7 @@ def course_notebook(lab, name):
 def lecture(lab, browser):
     """The first lecture after “Run All Cells”."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    path = f"/lab/tree/notebooks/{LECTURE}.ipynb?token={lab.token}"
+    path = f"/lab/tree/{COPIES}/{LECTURE}.ipynb?token={lab.token}"
     yield run_all(lab, page, path, course_notebook(lab, LECTURE))
     page.close()
 
