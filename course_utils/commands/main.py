@@ -39,7 +39,7 @@ def help_text():
     ]
     lines += [
         "",
-        "  lab        PORT=9000  OPEN=no  HOST=0.0.0.0 (in a container; the token stays)",
+        "  lab        PORT=9000  OPEN=no  EDIT=yes (the originals, for authors)  HOST=0.0.0.0 (in a container; the token stays)",
         "  server     REHEARSE=4 NB=02_entropy (invented students, this machine alone)    HOST=0.0.0.0  PORT=8000",
         '  test       ONLY="lint unit"    of: lint format unit notebooks browser; on demand: classroom server',
         "  execute    NB=02_entropy    also for full, slides and bench",
