@@ -105,6 +105,7 @@ def pip_options(place):
 def bundle(args):
     """Write all wheels and texts for this system into BUNDLE=folder; make lab BUNDLE=folder installs from it, offline."""
     pytorch.check_system()
+    venv.check()
     place = folder() or BUILD / "bundle"
     _make_room(place)
     venv.make()

@@ -60,6 +60,10 @@ def prepare(extras=()):
                 if lacking:
                     say(f"Installing into the active {name}: {', '.join(lacking)}")
                     _install_course(sys.executable, [extra], bundle.opened(), "--quiet")
+            if pytorch.is_other_than_wished(sys.executable):
+                say(
+                    "COURSE_TORCH is for the course's own environment; the active one keeps its PyTorch."
+                )
             say(f"Using the active {name}.")
             return Path(sys.executable)
         venv.check()

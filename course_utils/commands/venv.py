@@ -27,7 +27,7 @@ def check():
             if is_venv
             else ""
         )
-        + "Or choose a new folder for the course's environment: COURSE_VENV=/path/of/a/new/folder make lab"
+        + "Remove it yourself if nobody needs it, or choose a new folder: COURSE_VENV=/path/of/a/new/folder make lab"
     )
 
 
