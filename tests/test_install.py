@@ -186,6 +186,16 @@ def test_where_pip_is_told_an_index_it_is_asked_for_everything(bare, index, tmp_
     assert "pip was told where packages are" in capsys.readouterr().out and not index.asked
 
 
+def test_the_cpu_build_comes_from_its_index_alone(bare, index, tmp_path):
+    """Whatever else pip's configuration names: another index could hold a higher version of the same name."""
+    bare.setenv("COURSE_TORCH", "cpu")
+    bare.setenv("COURSE_TORCH_INDEX", f"{index.address}/cpu")
+    (tmp_path / "pip.conf").write_text(f"[global]\nextra-index-url = {index.address}/simple\n")
+    bare.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    assert pytorch.source(sys.executable) == (f"{index.address}/cpu", False)
+    assert index.asked == {"cpu": {"torch", "torchvision"}}
+
+
 @pytest.fixture(params=["silent", "refusing", "without this version", "empty"])
 def unfit(request, bare, index):
     """An index that can't serve."""
