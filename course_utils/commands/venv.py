@@ -19,15 +19,12 @@ def check():
     place = environment.VENV
     if is_ours() or not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
-    is_venv = (place / "pyvenv.cfg").is_file()
+    use = ""
+    if (place / "pyvenv.cfg").is_file():
+        use = "To use that environment, activate it, run   python -m pip install -r requirements.txt   and then the same command again.\n"
     raise Stop(
-        f"{place} is {'a virtual environment' if is_venv else 'there already and'} not made by the course, so nothing is changed in it.\n"
-        + (
-            "To use it: activate it and run in it   python -m pip install -r requirements.txt   and then the same command again.\n"
-            if is_venv
-            else ""
-        )
-        + "Remove it yourself if nobody needs it, or choose a new folder: COURSE_VENV=/path/of/a/new/folder make lab"
+        f"{place} was not made by the course, so nothing in it is changed.\n{use}"
+        "Remove it yourself if nobody needs it, or choose a new folder: COURSE_VENV=/path/of/a/new/folder make lab"
     )
 
 
