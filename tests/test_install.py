@@ -249,15 +249,16 @@ def test_what_is_installed_stays(bare, index):
 @pytest.mark.parametrize(
     ("cuda", "has_gpu", "said"),
     [
-        (None, False, f"{TORCH}, the CPU build"),
-        ("13.0", True, f"{TORCH}, the build with CUDA 13.0; an NVIDIA GPU is here"),
-        ("13.0", False, f"{TORCH}, the build with CUDA 13.0; without an NVIDIA GPU, COURSE_TORCH=cpu"),
+        (None, False, "the CPU build"),
+        (None, True, "the CPU build; for the NVIDIA GPU that is here: COURSE_TORCH=cuda make install"),
+        ("13.0", True, "the build with CUDA 13.0"),
+        ("13.0", False, "the build with CUDA 13.0; without an NVIDIA GPU, COURSE_TORCH=cpu make install saves 5 GB"),
     ],
 )  # fmt: skip
 def test_doctor_says_which_build_is_there(monkeypatch, cuda, has_gpu, said):
     monkeypatch.setattr(pytorch, "installed", lambda python: (TORCH, cuda))
     monkeypatch.setattr(pytorch, "has_nvidia_gpu", lambda: has_gpu)
-    assert upkeep._torch_build("python").startswith(said)
+    assert upkeep._torch_build("python") == f"{TORCH}, {said}"
 
 
 def test_wishes_that_cant_be_granted(monkeypatch):
@@ -415,6 +416,18 @@ def test_builds_are_chosen_changed_and_kept(checkout, index, tmp_path):
     assert _torch_in(place) == (TORCH, None)
     assert index.asked["cpu"] == {"torch", "torchvision"}
     assert not list(place.rglob("numpy-99*")) and list(place.rglob(f"numpy-{PINS['numpy']}*"))
+
+    code, text = course(
+        "install",
+        cwd=checkout,
+        **{
+            **variables,
+            "COURSE_TORCH": "cpu",
+            "COURSE_VENV": tmp_path / "other",
+            "COURSE_TORCH_INDEX": variables["PIP_INDEX_URL"],
+        },
+    )  # a mirror that holds something else
+    assert code == 1 and "the other build came" in text and "Installed in" not in text, text
 
     index.asked.clear()
     for wish in ["auto", "cpu"]:

@@ -83,14 +83,14 @@ def prepare(extras=()):
         )
         venv.remove()
     venv.make()
-    is_first = not pytorch.is_settled(python)
-    if is_first and not place:
+    brings_torch = not pytorch.is_settled(python)
+    if brings_torch and not place:
         _install_torch(python)
     say(
         f"Installing the course's packages into {environment.VENV} (the first time takes some minutes) …"
     )
     environment.STAMP.write_text("{}", "utf8")
-    _install_course(python, extras, place, *([] if is_first else ["--quiet"]))
+    _install_course(python, extras, place, *([] if brings_torch else ["--quiet"]))
     modules = "torch, torchvision, numpy, matplotlib, ipywidgets, jupyterlab, nbclient"
     tried = subprocess.run(
         [python, "-c", f"import {modules}"],
@@ -102,6 +102,10 @@ def prepare(extras=()):
         raise Stop(
             f"The packages are installed but don't start:\n{tried.stderr.strip()[-1500:]}\n"
             "Start afresh with: python3 -m course_utils clean --all   and then the same command again."
+        )
+    if pytorch.is_other_than_wished(python):
+        raise Stop(
+            f"COURSE_TORCH={pytorch.wish()}, but the other build came from {place or 'where pip looks'}. Without COURSE_TORCH it is used as it is."
         )
     environment.STAMP.write_text(
         json.dumps({"fingerprint": environment.fingerprint(), "extras": extras}), "utf8"

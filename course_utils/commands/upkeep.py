@@ -54,11 +54,14 @@ def doctor(args):
 
 def _torch_build(python):
     version, cuda = pytorch.installed(python)
-    if cuda is None:
-        return f"{version}, the CPU build"
-    if pytorch.has_nvidia_gpu():
-        return f"{version}, the build with CUDA {cuda}; an NVIDIA GPU is here"
-    return f"{version}, the build with CUDA {cuda}; without an NVIDIA GPU, COURSE_TORCH=cpu make install saves 5 GB"
+    has_gpu = pytorch.has_nvidia_gpu()
+    if cuda:
+        advice = (
+            "" if has_gpu else "; without an NVIDIA GPU, COURSE_TORCH=cpu make install saves 5 GB"
+        )
+        return f"{version}, the build with CUDA {cuda}{advice}"
+    advice = "; for the NVIDIA GPU that is here: COURSE_TORCH=cuda make install" if has_gpu else ""
+    return f"{version}, the CPU build{advice}"
 
 
 def clean(args):
