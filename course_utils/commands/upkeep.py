@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .. import data
 from . import environment, pytorch, venv
 from .base import BUILD, GB, ROOT, run_module, say, with_course
 from .install import prepare
@@ -97,6 +96,8 @@ def _remove_if_empty(folder):
 
 
 def _remove_texts(folder):
+    from .. import data
+
     for entry in data.brought().values():
         (folder / entry["file"]).unlink(missing_ok=True)
     _remove_if_empty(folder)
