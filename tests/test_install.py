@@ -363,9 +363,8 @@ def test_clean_removes_only_what_the_course_made(checkout, theirs):
     assert code == 0 and _content(theirs) == before
     there = {name for name in made | kept if (checkout / name).exists()}
     assert there == kept, there
-    said = dict(re.findall(r"^(?:kept|removed) (\S+?):? .*?$|^removed (\S+)$", text, re.MULTILINE))
-    assert "kept build" in text and "removed build/slides".replace("/", os.sep) in text, said
-    assert f"kept {os.path.join('data', 'texts')}" in text and "removed .ruff_cache" in text
+    for told in ["kept build", f"removed {Path('build/slides')}", f"kept {Path('data/texts')}", "removed .ruff_cache"]:  # fmt: skip
+        assert f"\n{told}" in f"\n{text}", text
 
 
 def test_what_the_course_made_is_marked_from_the_first_moment(monkeypatch, tmp_path):
