@@ -1,4 +1,4 @@
-"""Installing, starting, offline: what the commands promise before and around the notebooks."""
+"""Lists of packages, commands, starting, offline: what the commands promise around the notebooks.  test_install.py: installing."""
 
 import ast
 import json
@@ -15,7 +15,7 @@ import no_network
 import pytest
 import yaml
 
-from course_utils.commands import base, environment, install, lab, main, testing
+from course_utils.commands import base, environment, lab, main, pip, testing
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -187,24 +187,7 @@ def test_main_file_parses_on_old_pythons():
     ],
 )
 def test_failed_installations_are_explained(printed, advice):
-    assert advice in install._advice(printed)
-
-
-def test_full_disk_is_noticed_before_the_download(monkeypatch, tmp_path):
-    monkeypatch.setattr(environment, "VENV", tmp_path / "venv")
-    monkeypatch.setattr(install, "_is_cuda_build", lambda: True)
-    monkeypatch.delenv("PIP_INDEX_URL", raising=False)
-    usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(
-        install.shutil, "disk_usage", lambda path: usage._replace(free=3_000_000_000)
-    )
-    with pytest.raises(base.Stop, match=r"3\.0 GB are free.*about 7 GB"):
-        install._check_disk()
-    monkeypatch.setenv("PIP_INDEX_URL", "https://example.org/whl/cpu")
-    assert install._check_disk() is True
-    monkeypatch.delenv("PIP_INDEX_URL")
-    monkeypatch.setenv("COURSE_DISK_CHECK", "no")
-    assert install._check_disk() is True
+    assert advice in pip.advice(printed)
 
 
 def test_interrupted_installation_is_not_taken_for_a_finished_one(monkeypatch, tmp_path):

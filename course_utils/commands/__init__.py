@@ -3,7 +3,11 @@
 main.py         the command line
 base.py         where things are, how a command speaks and stops
 environment.py  which Python and which packages
-install.py      .venv and what is in it
+pip.py          running pip, and what to do about what it says
+venv.py         .venv: making and removing it, and nothing that is somebody else's
+pytorch.py      which build of PyTorch, from where; systems without one
+install.py      what is in .venv
+bundle.py       the installation in a folder, for a class without internet
 fetch.py        the texts that the repository doesn't hold
 lab.py          JupyterLab on the first lecture
 serve.py        a JupyterHub for a class; server/ is what it runs

