@@ -75,14 +75,18 @@ def _known(exercise):
     def outcomes(function):
         return run(exercise, function, exercise.cases(), None)
 
+    def complete(function):
+        found = outcomes(function)
+        if found.problem or found.blank:
+            raise RuntimeError(f"An accepted answer to {exercise.name} fails: {found.problem}")
+        return found
+
     def all_outcomes():
-        reference = outcomes(exercise.reference)
-        if reference.problem or reference.blank:
-            raise RuntimeError(f"The reference of {exercise.name} fails: {reference.problem}")
+        reference = complete(exercise.reference)
         return _Known(
             reference.results,
             {exercise.reference: reference.values}
-            | {function: outcomes(function).values for function in exercise.accept},
+            | {function: complete(function).values for function in exercise.accept},
             {key: outcomes(function).values for key, function in exercise.mistakes.items()},
         )
 

@@ -22,7 +22,7 @@ import torch
 from ..texts import message
 from .values import Unusable, canonical, expected, is_row, show
 
-GRACE = 90.0  # seconds that compilers and imports may take beside the time of the answer itself
+GRACE = 60.0  # seconds that compilers and imports may take beside the time of the answer itself
 PREPARING = ("torch._dynamo", "torch._inductor", "importlib._bootstrap", "numba.core")
 
 
@@ -46,7 +46,6 @@ def known_state():
         (torch.set_default_dtype, torch.get_default_dtype(), torch.float32),
         (torch.set_num_threads, torch.get_num_threads(), 1),
         (torch.set_float32_matmul_precision, torch.get_float32_matmul_precision(), "highest"),
-        (torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled(), False),
         (torch.autograd.set_detect_anomaly, torch.is_anomaly_enabled(), False),
     ]
     with contextlib.ExitStack() as stack:
@@ -75,7 +74,7 @@ def within(seconds, work):
     """
     box = {}
 
-    def target():
+    def guarded():
         try:
             with np.errstate(all="ignore"):
                 box["result"] = work()
@@ -83,6 +82,10 @@ def within(seconds, work):
             pass
         except BaseException as error:  # never lose an error in a thread
             box["error"] = error
+
+    def target():
+        with contextlib.suppress(_Stop):  # a second one may come while the first is dealt with
+            guarded()
 
     thread = threading.Thread(target=target, daemon=True, name="answer under check")
     thread.start()
