@@ -453,7 +453,7 @@ def fresh():
 
 
 def forget():
-    for cached in (engine._known, gradients._reference_gradients, gradients._forms):
+    for cached in (engine._known, gradients._reference):
         cached.cache_clear()
 
 

@@ -22,12 +22,12 @@ def gradient_problem(exercise, function, reference, silent):
 
     reference: the accepted function with which the answer is compared.  silent: key -> known mistake with the right values.
     """
-    wanted, defined = _reference_gradients(exercise, reference)
-    own = _gradients(exercise, function, reference)
+    results, wanted, defined = _reference(exercise, reference)
+    own = _gradients(exercise, function, results)
     if _alike(own, wanted, defined):
         return None
     for key, mistake in silent.items():
-        if _alike(own, _gradients(exercise, mistake, reference), defined):
+        if _alike(own, _gradients(exercise, mistake, results), defined):
             return key, None
     if all(g is None for case in own for g in case.values()):
         return None, message("check.no_gradient")
@@ -90,45 +90,40 @@ def _joined(tensors, found):
 
 
 @functools.cache
-def _reference_gradients(exercise, function):
-    """Gradients of an accepted function in each case, and where they are defined: not at kinks, ties and infinities."""
-    wanted, up, down = (
-        [_backward(exercise, function, args, nudge=way)[1] for args in exercise.cases()]
+def _reference(exercise, function):
+    """Of an accepted function in each case: its result, its gradients, and where they are defined: not at kinks, ties, infinities."""
+    here, above, below = (
+        [_backward(exercise, function, args, nudge=way) for args in exercise.cases()]
         for way in (0, 1, -1)
     )
+    results, wanted = zip(*here, strict=True)
     defined = [
-        {n: _smooth(at[n], (above[n], below[n])) for n in at}
-        for at, above, below in zip(wanted, up, down, strict=True)
+        {name: _smooth(at[name], (up[name], down[name])) for name in at}
+        for at, (_, up), (_, down) in zip(wanted, above, below, strict=True)
     ]
-    return wanted, defined
+    return results, wanted, defined
 
 
 def _smooth(at, beside):
     if at is None:
         return True
-    scale = _size(at)
-    with np.errstate(invalid="ignore"):
-        return np.isfinite(at) & np.all([np.abs(b - at) <= JUMP * scale for b in beside], axis=0)
+    limit = JUMP * _size(at) or 10 * NUDGE  # what is 0 everywhere may rise a little beside
+    return np.isfinite(at) & np.all([np.abs(b - at) <= limit for b in beside], axis=0)
 
 
 def _size(gradient):
     return np.abs(gradient[np.isfinite(gradient)]).max(initial=0.0)
 
 
-def _gradients(exercise, function, reference):
+def _gradients(exercise, function, results):
     """Gradients of an answer in each case; none if it stops with an error, as numpy does on tensors that need gradients."""
     try:
         return [
             _backward(exercise, function, args, like)[1]
-            for args, like in zip(exercise.cases(), _forms(exercise, reference), strict=True)
+            for args, like in zip(exercise.cases(), results, strict=True)
         ]
     except Exception:
         return [dict.fromkeys(_leaves(exercise, args)) for args in exercise.cases()]
-
-
-@functools.cache
-def _forms(exercise, reference):
-    return [_backward(exercise, reference, args)[0] for args in exercise.cases()]
 
 
 def _entries(name, own, wanted, defined):

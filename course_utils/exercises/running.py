@@ -272,9 +272,8 @@ def _unchanged(before, after):
 
 def _trains_alike(before, after):
     """Same weights with the same gradients, same mode: what a later training would notice.  Running averages may move."""
-    if before.training != after.training:
-        return False
-    return all(
+    modes = zip(before.modules(), after.modules(), strict=True)
+    return all(a.training == b.training for a, b in modes) and all(
         p.requires_grad == q.requires_grad
         and torch.equal(p, q)
         and (q.grad is None if p.grad is None else torch.equal(p.grad, q.grad))
