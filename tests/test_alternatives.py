@@ -37,7 +37,7 @@ def rounds():
         )
 
 
-@pytest.mark.parametrize(("path", "number"), rounds())
+@pytest.mark.parametrize(("path", "number"), list(rounds()))
 def test_a_lecture_runs_with_other_right_answers(path, number, tmp_path):
     lesson = Lesson(path, tmp_path)
     answered = {}

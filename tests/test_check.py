@@ -226,6 +226,15 @@ def test_other_shapes_and_precisions_come_back_right_too():
     assert torch.equal(kept(images=images[:0]), images.mean(1)[:0])
 
 
+def test_names_in_another_order_do_not_change_what_is_what():
+    def turned(p_model, p_data):  # called by place, this is right
+        return p_model / (p_model + p_data)
+
+    kept = check("optimal_discriminator", turned)
+    data, model = torch.tensor([0.2]), torch.tensor([0.6])
+    assert torch.equal(kept(p_data=data, p_model=model), data / (data + model))
+
+
 def test_lists_keep_their_gradient():
     def rows(mu, log_var, noise):
         return list(reference_of("reparameterize")(mu, log_var, noise))
@@ -412,7 +421,7 @@ def pretend(module, code):
 
 
 def test_the_time_of_compilers_does_not_count():
-    compile_slowly = pretend("torch._dynamo.pretended", "def work(): time.sleep(0.6)")
+    compile_slowly = pretend("torch._inductor.pretended", "def work(): time.sleep(0.6)")
 
     def slow_at_first(p):
         if not seen:
@@ -425,6 +434,14 @@ def test_the_time_of_compilers_does_not_count():
     assert judge(exercise, slow_at_first, texts, seconds=0.3).status == "right"
     verdict = judge(exercise, lambda p: time.sleep(0.6), texts, seconds=0.3)
     assert "had not finished" in verdict.text
+
+
+def test_a_compiler_that_follows_an_endless_loop_ends():
+    trace = pretend("torch._dynamo.pretended", "def work():\n while True: time.sleep(0.01)")
+    start = time.monotonic()
+    with pytest.raises(engine.OutOfTime):
+        within(0.1, trace)
+    assert 0.5 < time.monotonic() - start < 4
 
 
 def test_work_that_swallows_every_stop_is_given_up():

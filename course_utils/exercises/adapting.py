@@ -73,11 +73,8 @@ def _same_names(exercise, function):
         given = inspect.signature(function).parameters.values()
     except Exception:  # functions of torch that are written in C++ don't say
         return False
-    wanted = inspect.signature(exercise.reference).parameters
-    named = {
-        p.name for p in given if p.kind not in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    }
-    return named >= set(wanted)
+    wanted = list(inspect.signature(exercise.reference).parameters)
+    return [p.name for p in given if p.kind is p.POSITIONAL_OR_KEYWORD][: len(wanted)] == wanted
 
 
 def _like_reference(exercise, function, prepare):

@@ -22,8 +22,13 @@ import torch
 from ..texts import message
 from .values import Unusable, canonical, expected, is_row, show
 
-GRACE = 60.0  # seconds that compilers and imports may take beside the time of the answer itself
-PREPARING = ("torch._dynamo", "torch._inductor", "importlib._bootstrap", "numba.core")
+GRACE = 180.0  # seconds that compilers and imports may take beside the time of the answer itself
+COUNTS = {  # how much a second counts while code of these modules is under way
+    "torch._inductor": 0.0,
+    "importlib._bootstrap": 0.0,
+    "numba.core": 0.0,
+    "torch._dynamo": 0.1,  # follows the answer step by step: endlessly, if that is endless
+}
 
 
 class OutOfTime(Exception):
@@ -106,19 +111,18 @@ def _wait(thread, seconds):
     while thread.is_alive() and counted < seconds and last - start < seconds + GRACE:
         thread.join(0.02)
         now = time.monotonic()
-        if not _prepares(thread):
-            counted += now - last
+        counted += _counts(thread) * (now - last)
         last = now
 
 
-def _prepares(thread):
-    """Whether a compiler or an import is at work on the thread."""
-    frame = sys._current_frames().get(thread.ident)
+def _counts(thread):
+    """1, or less if a compiler or an import is at work on the thread."""
+    least, frame = 1.0, sys._current_frames().get(thread.ident)
     while frame:
-        if str(frame.f_globals.get("__name__", "")).startswith(PREPARING):
-            return True
+        module = str(frame.f_globals.get("__name__"))
+        least = min([least, *(much for name, much in COUNTS.items() if module.startswith(name))])
         frame = frame.f_back
-    return False
+    return least
 
 
 def _stop(thread):
