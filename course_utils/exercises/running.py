@@ -84,7 +84,7 @@ def within(seconds, work):
             with np.errstate(all="ignore"):
                 box["result"] = work()
         except _Stop:
-            pass
+            box["stopped"] = True
         except BaseException as error:  # never lose an error in a thread
             box["error"] = error
 
@@ -97,7 +97,7 @@ def within(seconds, work):
     try:
         _wait(thread, seconds)
     finally:  # also when the student presses the stop button meanwhile
-        _stop(thread)
+        _stop(thread, box)
     if "error" in box:
         raise box["error"]
     if "result" not in box:
@@ -125,13 +125,14 @@ def _counts(thread):
     return least
 
 
-def _stop(thread):
+def _stop(thread, box):
     for _ in range(20):  # an answer may catch and ignore the exception; insist a little
         if not thread.is_alive():
             break
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident), ctypes.py_object(_Stop)
-        )
+        if "stopped" not in box:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident), ctypes.py_object(_Stop)
+            )
         thread.join(0.05)
 
 
