@@ -34,7 +34,7 @@ def for_the_lecture(exercise, function, alike, arrays, seconds):
         as_it_is, detached = within(seconds, lambda: _beyond_the_cases(exercise, function))
     except OutOfTime:
         as_it_is, detached = False, False
-    if alike and as_it_is and _same_names(exercise, function):
+    if alike and as_it_is and not arrays and _same_names(exercise, function):
         return function
     prepare = _to_numpy if arrays else _detached if detached else None
     return _like_reference(exercise, function, prepare)
