@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 import math
 import time
 import warnings
@@ -98,6 +99,51 @@ GRADIENTS = [
 @pytest.mark.parametrize(("name", "answer", "says"), GRADIENTS)
 def test_a_wrong_gradient_is_named(name, answer, says):
     verdict = verdict_on(name, answer)
+    assert verdict.status == "wrong"
+    assert says in verdict.text
+
+
+def without_gradient(argument):
+    if isinstance(argument, nn.Module):
+        weights = {name: p.detach() for name, p in argument.named_parameters()}
+        return lambda x: torch.func.functional_call(argument, weights, x)
+    return argument.detach()
+
+
+TRAINED = [exercise for exercise, _ in EXERCISES.values() if exercise.differentiable]
+
+
+@pytest.mark.parametrize(
+    ("exercise", "name"),
+    [
+        pytest.param(exercise, name, id=f"{exercise.name}-{name}")
+        for exercise in TRAINED
+        for name in gradients._leaves(exercise, exercise.cases()[0])
+    ],
+)
+def test_each_argument_needs_its_gradient(exercise, name):
+    def cut(*args):
+        args = list(args)
+        args[place] = without_gradient(args[place])
+        return exercise.reference(*args)
+
+    place = list(inspect.signature(exercise.reference).parameters).index(name)
+    verdict = verdict_on(exercise.name, cut)
+    assert verdict.status == "wrong"
+    says = [f"No gradient reaches {name}", "no gradient passes through your answer"]
+    assert verdict.mistake or any(text in verdict.text for text in says)
+
+
+@pytest.mark.parametrize("exercise", TRAINED, ids=lambda exercise: exercise.name)
+@pytest.mark.parametrize(
+    ("factor", "says"), [(2, "2 times"), (-1, "wrong sign"), (0.5, "0.5 times")]
+)
+def test_a_gradient_of_another_size_is_measured(exercise, factor, says):
+    def scaled(*args):
+        result = exercise.reference(*args)
+        return factor * result + (1 - factor) * result.detach()
+
+    verdict = verdict_on(exercise.name, scaled)
     assert verdict.status == "wrong"
     assert says in verdict.text
 
