@@ -10,8 +10,6 @@ import importlib
 import inspect
 import pkgutil
 
-import numpy as np
-import torch
 from IPython import get_ipython
 from IPython.display import Code, display
 
@@ -75,9 +73,10 @@ def check(name, answer):
 
     Shows ✓, or what is wrong, or that the blank is still empty.  Returns the answer if it is right and the reference otherwise, so that
     later cells run in any case.  An answer that raises, loops forever, changes its input or returns something unfit gets its verdict like
-    any other.  An answer that only takes numpy arrays comes back wrapped, so that it takes and gives tensors as the lecture does.
+    any other.  A right answer in another style (for numpy arrays, with lists or numbers as results, with other names for its arguments)
+    comes back wrapped: called as the reference is called, it returns the type, shape and dtype that the reference returns.
 
-    Raises LookupError for an unknown name and TypeError if ``answer`` is not a function.
+    Raises LookupError for an unknown name and TypeError if ``answer`` can't be called.
     """
     exercise, texts = _find(name)
     if answer is ... or answer is None:  # "answer = ..." is a blank too
@@ -89,7 +88,7 @@ def check(name, answer):
         _note(name, verdict.status)
     if verdict.status == "right":
         _say("right", message("check.right", name=name, text=verdict.text))
-        return _for_tensors(answer) if verdict.numpy_only else answer
+        return verdict.answer
     if verdict.status == "blank":
         _say("blank", message("check.blank", name=name))
     else:
@@ -100,22 +99,6 @@ def check(name, answer):
 
 def _blank(*args):
     return ...
-
-
-def _for_tensors(function):
-    """``function``, written for numpy arrays, made to take tensors and to return them."""
-
-    def back(value):
-        if isinstance(value, tuple):
-            return tuple(map(back, value))
-        return torch.as_tensor(value) if isinstance(value, (np.ndarray, np.generic)) else value
-
-    @functools.wraps(function)
-    def wrapped(*args, **kwargs):
-        plain = [a.detach().numpy() if isinstance(a, torch.Tensor) else a for a in args]
-        return back(function(*plain, **kwargs))
-
-    return wrapped
 
 
 def hint(name):
