@@ -78,6 +78,8 @@ SETTINGS = {
     "COURSE_NETWORK_LOG": Setting("file in which the tests write down who asked for the network", Path),
     # installing
     "COURSE_VENV": Setting("folder of the virtual environment; unset: .venv", Path),
+    "COURSE_TORCH": Setting("build of PyTorch on Linux; auto: the small one where there is no NVIDIA GPU", default="auto", choices=("auto", "cpu", "cuda")),
+    "COURSE_TORCH_INDEX": Setting("mirror of PyTorch's index of CPU wheels"),
     "COURSE_CONSTRAINTS": Setting("file of tested versions, or none for the newest", default="constraints.txt"),
     "COURSE_DISK_CHECK": Setting("installing asks for room on the disk first", bool, True),
     # class server

@@ -27,6 +27,7 @@ from course_utils.commands import (
     upkeep,
     venv,
 )
+from course_utils.settings import SettingError
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = dict(
@@ -263,7 +264,7 @@ def test_doctor_says_which_build_is_there(monkeypatch, cuda, has_gpu, said):
 
 def test_wishes_that_cant_be_granted(monkeypatch):
     monkeypatch.setenv("COURSE_TORCH", "gpu")
-    with pytest.raises(base.Stop, match="COURSE_TORCH=gpu is not one of auto, cpu and cuda"):
+    with pytest.raises(SettingError, match="COURSE_TORCH='gpu'.*choose auto, cpu or cuda"):
         pytorch.wish()
     monkeypatch.setenv("COURSE_TORCH", "CUDA")
     monkeypatch.setattr(sys, "platform", "linux")

@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from ..settings import Setting
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 GB = 1e9
@@ -17,9 +19,10 @@ def say(text=""):
     print(text, flush=True)
 
 
-def is_yes(text):
-    """Whether an environment variable such as OPEN means yes; empty means yes."""
-    return str(text).strip().lower() not in {"0", "n", "no", "none", "false", "off"}
+def flag(name, default):
+    """Whether a variable that is no COURSE_ one, such as OPEN, says yes; ``default`` where it is empty.  Raises SettingError."""
+    text = os.environ.get(name, "").strip()
+    return Setting(f"make lab {name}=…", bool).read(name, text) if text else default
 
 
 def with_course(environment):

@@ -9,9 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .. import settings
 from .base import ROOT, Stop
 
-VENV = Path(os.environ.get("COURSE_VENV") or ROOT / ".venv").resolve()
+VENV = (settings.get("COURSE_VENV") or ROOT / ".venv").resolve()
 STAMP = VENV / "course-stamp.json"
 
 
@@ -92,7 +93,7 @@ def base_python():
 
 def constraints():
     """Options that hold pip to the versions of constraints.txt; COURSE_CONSTRAINTS=none (or another file) changes that."""
-    chosen = os.environ.get("COURSE_CONSTRAINTS", "constraints.txt")
+    chosen = settings.get("COURSE_CONSTRAINTS")
     if chosen.lower() in {"", "none", "no", "off"}:
         return []
     path = ROOT / chosen

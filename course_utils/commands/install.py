@@ -1,15 +1,15 @@
 """``make install``: .venv, the packages in it, the texts."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from .. import settings
 from . import bundle, environment, pip, pytorch, venv
-from .base import GB, ROOT, Stop, is_yes, say
+from .base import GB, ROOT, Stop, say
 
 
 def _check_disk(is_big):
@@ -18,7 +18,7 @@ def _check_disk(is_big):
     free = shutil.disk_usage(environment.VENV).free
     if is_big:
         say("PyTorch's build with CUDA takes about 6 GB, and up to 3 GB of downloads.")
-    if free < need and is_yes(os.environ.get("COURSE_DISK_CHECK", "")):
+    if free < need and settings.get("COURSE_DISK_CHECK"):
         raise Stop(
             f"{free / GB:.1f} GB are free on the disk of {environment.VENV}; the installation needs about {need / GB:.0f} GB.\n"
             "Make room, or put the environment elsewhere (COURSE_VENV=/path/with/room make lab); COURSE_DISK_CHECK=no goes on."

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .. import paths
 from . import copies
-from .base import ROOT, Stop, is_yes, say, with_course
+from .base import ROOT, Stop, flag, say, with_course
 from .install import fetch_texts, prepare
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -53,7 +53,7 @@ def choose_port(host, wanted):
 
 def can_open_browser():
     """Whether a window can be opened here: not in a container or over ssh, not when OPEN=no or BROWSER=none."""
-    if not is_yes(os.environ.get("OPEN", "")) or not is_yes(os.environ.get("BROWSER", "")):
+    if not flag("OPEN", True) or os.environ.get("BROWSER", "").lower() == "none":
         return False
     if os.environ.get("CI"):
         return False
@@ -122,7 +122,7 @@ def lab(args):
     """Install what is missing, then open JupyterLab on the first lecture: on the student's copies, with EDIT=yes on the originals."""
     python = prepare()
     fetch_texts(python, required=False)
-    folder = NOTEBOOKS if is_yes(os.environ.get("EDIT") or "no") else working_copies()
+    folder = NOTEBOOKS if flag("EDIT", False) else working_copies()
     host = args.host or host_variable() or "127.0.0.1"
     port = choose_port(host, args.port or os.environ.get("PORT"))
     token = os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24)

@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 
+from ..settings import SettingError
 from .author import FETCH_OPTIONS, bench, execute, fetch, full, slides
 from .base import Stop, say
 from .bundle import bundle
@@ -95,7 +96,7 @@ def main(argv=None):
         os.environ["BUNDLE"] = os.path.abspath(os.path.expanduser(bundle_folder))
     try:
         return COMMANDS[args.command](args) or 0
-    except Stop as reason:
+    except (Stop, SettingError) as reason:
         print(f"\n{str(reason).strip()}\n", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

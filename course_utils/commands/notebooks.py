@@ -19,6 +19,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell
 
+from .. import settings
 from .base import BUILD, ROOT, with_course
 
 FOLDER = ROOT / "notebooks"
@@ -283,7 +284,7 @@ def execute(path, timeout=900):
     With a budget other than "class" nothing is saved: committed outputs are those of the class.
     """
     result = run(path, timeout)
-    if not result.error and (os.environ.get("COURSE_BUDGET") or "class") == "class":
+    if not result.error and settings.get("COURSE_BUDGET") == "class":
         result.written = save(result.nb, path)
     return result
 

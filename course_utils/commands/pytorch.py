@@ -5,7 +5,6 @@ COURSE_TORCH=auto, the default, takes that one where there is no NVIDIA GPU, unl
 installed already stays.  COURSE_TORCH=cpu and =cuda insist.  COURSE_TORCH_INDEX names a mirror of the index.
 """
 
-import os
 import platform
 import re
 import shutil
@@ -15,6 +14,7 @@ import sysconfig
 import time
 from pathlib import Path
 
+from .. import settings
 from . import environment, pip
 from .base import Stop, say
 
@@ -77,9 +77,7 @@ def _is_translated():
 
 def wish():
     """COURSE_TORCH: "auto", "cpu" or "cuda"."""
-    value = os.environ.get("COURSE_TORCH", "").strip().lower() or "auto"
-    if value not in {"auto", "cpu", "cuda"}:
-        raise Stop(f"COURSE_TORCH={value} is not one of auto, cpu and cuda.")
+    value = settings.get("COURSE_TORCH")
     if value == "cuda" and sys.platform != "linux":
         raise Stop(
             "COURSE_TORCH=cuda works on Linux, where PyTorch's standard build has CUDA. On Windows, take the command for CUDA\n"
@@ -151,7 +149,7 @@ def source(python):
         if places:
             say(f"pip was told where packages are ({', '.join(places)}): PyTorch comes from there.")
             return None, "/whl/cpu" not in " ".join(places.values())
-    index = os.environ.get("COURSE_TORCH_INDEX") or CPU_INDEX
+    index = settings.get("COURSE_TORCH_INDEX") or CPU_INDEX
     problem = _problem(python, index)
     if not problem:
         say(f"PyTorch's CPU build comes from {index} (COURSE_TORCH=cuda: the one for NVIDIA GPUs).")

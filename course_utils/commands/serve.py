@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from .. import settings
 from . import environment
 from .base import ROOT, Stop, chosen, say, with_course
 from .install import fetch_texts, prepare
@@ -70,7 +71,7 @@ def _check_class_server(python):
             "Clone the course to a folder that everybody can read, such as /srv/course, and use the system's Python:\n"
             "sudo make server PYTHON=/usr/bin/python3"
         )
-    if os.environ.get("COURSE_SERVER_CONFIG"):
+    if settings.get("COURSE_SERVER_CONFIG"):
         return  # which may let in others than the system's accounts
     try:
         grp.getgrnam("students")

@@ -2,6 +2,8 @@
 
 import os
 
+from course_utils import settings
+
 GB = 1e9
 SYSTEM = 1.5  # GB for the system, the hub and the proxy
 STUDENT_SERVER = 0.14  # GB for a student's JupyterLab, without kernels
@@ -21,9 +23,15 @@ def memory_gb():
     return total / GB
 
 
+def kernel_limit():
+    """GB that one program of a student may reserve; COURSE_KERNEL_GB overrules it (0: no limit)."""
+    chosen = settings.get("COURSE_KERNEL_GB")
+    return KERNEL_LIMIT if chosen is None else chosen
+
+
 def students(memory=None, kernel=KERNEL):
     """How many students, each with one open lecture, fit into ``memory`` GB (default: this machine's); COURSE_STUDENTS overrules it."""
-    if memory is None and os.environ.get("COURSE_STUDENTS"):
-        return int(os.environ["COURSE_STUDENTS"])
+    if memory is None and settings.get("COURSE_STUDENTS"):
+        return settings.get("COURSE_STUDENTS")
     memory = memory_gb() if memory is None else memory
     return max(1, int((memory - SYSTEM) / (STUDENT_SERVER + kernel)))

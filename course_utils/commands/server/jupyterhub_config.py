@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import course_utils
+from course_utils import settings
 from course_utils.commands.server import capacity, student
 
 c = get_config()  # noqa: F821 - JupyterHub reads this file and provides it
@@ -62,10 +63,10 @@ c.Spawner.environment = {
     "JUPYTER_CONFIG_PATH": str(root / "course_utils" / "commands" / "jupyter"),
     "JUPYTER_PLATFORM_DIRS": "1",
     # one thread a kernel: many kernels share the cores, and spinning threads of one would hold up the others
-    "COURSE_THREADS": os.environ.get("COURSE_THREADS", "1"),
-    "OMP_NUM_THREADS": os.environ.get("COURSE_THREADS", "1"),
+    "COURSE_THREADS": str(settings.get("COURSE_THREADS") or 1),
+    "OMP_NUM_THREADS": str(settings.get("COURSE_THREADS") or 1),
     "OMP_WAIT_POLICY": "PASSIVE",
-    "COURSE_KERNEL_GB": os.environ.get("COURSE_KERNEL_GB", str(capacity.KERNEL_LIMIT)),
+    "COURSE_KERNEL_GB": str(capacity.kernel_limit()),
 }
 # a kernel whose page is closed and that does nothing ends after half an hour; a server that nobody uses, after two hours
 c.Spawner.args = [
@@ -86,6 +87,6 @@ c.JupyterHub.load_roles = [
     }
 ]
 
-own = os.environ.get("COURSE_SERVER_CONFIG")
+own = settings.get("COURSE_SERVER_CONFIG")
 if own:
-    load_subconfig(own)  # noqa: F821
+    load_subconfig(str(own))  # noqa: F821

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from course_utils import paths
+from course_utils import paths, settings
 from course_utils.commands import copies
 
 FOLDER = "generative-models"  # in the student's home
@@ -33,7 +33,7 @@ def main():
             print(f"{name}: {done.what}. {done.text}", file=sys.stderr)
     os.environ.setdefault("COURSE_HOME", str(own / "results"))
     os.environ.setdefault("COURSE_CACHE", str(Path.home() / ".cache" / paths.APP))
-    limit_memory(float(os.environ.get("COURSE_KERNEL_GB") or 0))
+    limit_memory(settings.get("COURSE_KERNEL_GB") or 0)
     os.chdir(own)
     os.execv(sys.executable, [sys.executable, "-m", "jupyterhub.singleuser", *sys.argv[1:]])
 
