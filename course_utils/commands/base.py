@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,6 +16,11 @@ class Stop(Exception):
 
 def say(text=""):
     print(text, flush=True)
+
+
+def version():
+    """The course's edition, as pyproject.toml says it."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]["version"]
 
 
 def is_yes(text):

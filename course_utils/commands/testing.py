@@ -4,11 +4,12 @@ import os
 import shutil
 import subprocess
 import time
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from .base import BUILD, GB, ROOT, Stop, say, with_course
+from . import selection
+from .base import BUILD, GB, ROOT, Stop, chosen, is_yes, say, with_course
 from .install import fetch_texts, prepare
+from .reports import Counts, cell_seconds, counts, slowest
 from .serve import proxy_command
 
 
@@ -72,20 +73,32 @@ def _workers():
 ON_DEMAND = {"classroom", "server"}
 
 
-def _pytest_steps(python, extra):
-    parallel = ["-n", str(_workers()), "--dist", "loadfile"] if _workers() > 1 else []
+def _asked(variable):
+    return bool(os.environ.get(variable)) and is_yes(os.environ[variable])
+
+
+def _report(name):
+    return BUILD / "test" / f"{name}.xml"
+
+
+def steps(python, part, extra=()):
+    """{name: command} of all steps, in the order in which they run.  part: a Selection; extra: options for pytest."""
+    workers = ["-n", str(_workers())] if _workers() > 1 else []
+    by_file = [*workers, "--dist", "loadfile", "--no-loadscope-reorder"] if workers else []
+    some = [] if part.whole else ["-k", selection.words(part.lectures)]
+    notebooks = [f"notebooks/{name}.ipynb" for name in part.lectures]
 
     def pytest(name, *options):
-        report = BUILD / "test" / f"{name}.xml"
-        return [str(python), "-m", "pytest", "-q", f"--junitxml={report}", *options, *extra]
+        command = [str(python), "-m", "pytest", "-q", f"--junitxml={_report(name)}"]
+        return [*command, *options, *extra]
 
     return {
         "lint": [str(python), "-m", "ruff", "check", "."],
         "format": [str(python), "-m", "ruff", "format", "--check", "."],
-        "unit": pytest("unit", *parallel, "tests", "--ignore=tests/browser"),
+        "unit": pytest("unit", *by_file, *some, "tests", "--ignore=tests/browser"),
         "notebooks": pytest(
             "notebooks",
-            *parallel,  # two lectures with one thread each are done sooner than one after the other with two
+            *by_file,  # two lectures with one thread each are done sooner than one after the other with two
             "--nbval-lax",
             "--nbval-current-env",
             "--nbval-cell-timeout=900",  # minutes of training, on machines that do other work too
@@ -96,13 +109,12 @@ def _pytest_steps(python, extra):
             "-o",
             "xfail_strict=true",  # nbval expects cells after a timeout to fail; they must not count as passed
             "--color=no",
-            "--durations=5",
-            "notebooks",
+            *notebooks,
         ),
-        "browser": pytest("browser", "tests/browser"),
+        "browser": pytest("browser", *some, "tests/browser"),
         "classroom": pytest(
             "classroom",
-            *(["-n", str(_workers())] if parallel else []),
+            *workers,
             "--durations=0",
             "tests/test_rerun.py",
             "tests/test_hostile.py",
@@ -111,43 +123,30 @@ def _pytest_steps(python, extra):
     }
 
 
-def _counts(name, code):
-    """(passed, failed, skipped) of one step; ruff's steps count as one test each."""
-    report = BUILD / "test" / f"{name}.xml"
-    if name in {"lint", "format"}:
-        return (1, 0, 0) if code == 0 else (0, 1, 0)
-    try:
-        suites = ElementTree.parse(report).getroot().iter("testsuite")
-        total = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
-        for suite in suites:
-            for key in total:
-                total[key] += int(suite.get(key, 0))
-    except (OSError, ElementTree.ParseError):
-        return (0, 1, 0)
-    failed = total["failures"] + total["errors"]
-    if code and not failed:
-        failed = 1  # collection trouble, or no test at all
-    return (
-        max(0, total["tests"] - total["failures"] - total["errors"] - total["skipped"]),
-        failed,
-        total["skipped"],
-    )
+def _todo(names, part, only):
+    """Which steps run: those asked for; else all but those on demand, and of the rest what there is something to do for."""
+    unknown = set(only) - set(names)
+    if unknown:
+        raise Stop(f"--only knows {', '.join(names)}; not {', '.join(sorted(unknown))}.")
+    idle = ON_DEMAND | (set() if part.whole or part.lectures else {"unit", "browser"})
+    wanted = [name for name in names if name in (only or names - idle)]
+    return [name for name in wanted if name != "notebooks" or part.lectures]
 
 
 def test(args):
-    """Install what is missing, then prove that everything works: lint, unit tests, every notebook, the browser."""
+    """Prove that everything works: lint, unit tests, every notebook, the browser; or a part (NB, CHANGED, ONLY)."""
     only = args.only or os.environ.get("ONLY", "").split()
+    part = selection.select(chosen(args), args.changed or _asked("CHANGED"))
     python = prepare(["test", "server"] if "server" in only else ["test"])
     fetch_texts(python, required=True)
     variables = test_environment()
-    steps = _pytest_steps(python, args.rest)
-    unknown = set(only) - set(steps)
-    if unknown:
-        raise Stop(f"--only knows {', '.join(steps)}; not {', '.join(sorted(unknown))}.")
-    lines, sums = [], [0, 0, 0]
-    for name, command in steps.items():
-        if name not in (only or steps.keys() - ON_DEMAND):
-            continue
+    commands = steps(python, part, args.rest)
+    if not part.whole:
+        say(
+            f"Lectures: {', '.join(sorted(part.lectures)) or 'none, nothing that they use has changed'}"
+        )
+    lines, total = [], Counts()
+    for name in _todo(commands.keys(), part, only):
         say(f"\n=== {name}")
         started = time.perf_counter()
         environment = variables if name == "notebooks" else dict(variables, MPLBACKEND="Agg")
@@ -155,21 +154,27 @@ def test(args):
             environment[f"COURSE_{name.upper()}"] = "1"
         if name == "server":
             environment["COURSE_SERVER_PROXY"] = "\n".join(proxy_command())
-        code = subprocess.run(command, cwd=ROOT, env=environment).returncode
-        counts = _counts(name, code)
-        sums = [a + b for a, b in zip(sums, counts)]
-        mark = "failed" if counts[1] else "ok"
+        code = subprocess.run(commands[name], cwd=ROOT, env=environment).returncode
+        report = None if name in {"lint", "format"} else _report(name)
+        result = counts(report, code, may_be_empty=not part.whole)
+        total += result
         lines.append(
-            f"{name:<10} {mark:<7} {counts[0]:>5} passed {counts[1]:>4} failed {counts[2]:>4} skipped"
+            f"{name:<10} {'failed' if result.failed else 'ok':<7} {result.passed:>5} passed"
+            f" {result.failed:>4} failed {result.skipped:>4} skipped"
             f" {time.perf_counter() - started:>7.0f} s"
         )
+        if name == "notebooks":
+            seconds = cell_seconds(report)
+            lines += ["", *slowest(seconds), ""]
+            if (args.record or _asked("RECORD")) and not result.failed:
+                selection.record_seconds({k: sum(cells.values()) for k, cells in seconds.items()})
     attempts = Path(variables["COURSE_NETWORK_LOG"])
     if attempts.is_file():
         say(
             f"\nSomething asked for the network; the course works offline:\n{attempts.read_text('utf8')}"
         )
-        sums[1] += 1
+        total += Counts(failed=1)
         lines.append(f"{'network':<10} failed")
     say("\n" + "\n".join(lines) + "\n")
-    say(f"{sums[0]} passed, {sums[1]} failed, {sums[2]} skipped")
-    return 1 if sums[1] or not sums[0] else 0
+    say(str(total))
+    return 1 if total.failed or (part.whole and not total.passed) else 0
