@@ -295,7 +295,7 @@ def test_failures_and_silence_are_failures(monkeypatch, tmp_path, capsys):
 
 
 def test_nothing_to_do_is_no_failure(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(selection, "changed", lambda: [])
+    monkeypatch.setattr(selection, "changed", list)
     code, said = run(monkeypatch, tmp_path, capsys, "--changed", ONLY="notebooks")
     assert code == 0 and "nothing that they use has changed" in said
     code, _ = run(monkeypatch, tmp_path, capsys, ONLY="browser", NB="06", code=5)
