@@ -110,6 +110,23 @@ def test_steps_of_all_systems_speak_no_shells_dialect():
             )
 
 
+POSIX = re.compile(
+    r"\bos\.(?:get(?:e?uid|e?gid)|fork|kill|killpg|sched_\w+|mkfifo|chown|symlink)\b|\.chmod\(|preexec_fn=|SIGKILL"
+    r"|\bimport (?:grp|pwd|resource|fcntl)\b|\bunshare\b|/proc/"
+)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda p: p.stem)
+def test_tests_of_other_systems_things_say_where_they_run(path):
+    """What Windows hasn't got is used in files that ask for the system, and skip with a reason."""
+    text = path.read_text("utf8")
+    found = sorted(set(POSIX.findall(text))) if path.name != "test_ci.py" else []
+    guarded = "os.name" in text or "sys.platform" in text
+    assert guarded or not found, (
+        f"{path.name} uses {found} and never asks for os.name or sys.platform"
+    )
+
+
 def test_jobs_are_bounded_and_may_only_read():
     for path in WORKFLOWS:
         flow = read(path)

@@ -146,20 +146,19 @@ def test_longest_first_and_unknown_before_all(monkeypatch):
     assert selection.longest_first(["a", "b", "c", "new"]) == ["new", "b", "c", "a"]
 
 
-def test_seconds_are_known_of_lectures_that_exist():
-    assert set(selection.known_seconds()) <= set(ALL)
-
-
-def test_seconds_are_recorded_coarsely(monkeypatch, tmp_path):
+def test_seconds_are_recorded_coarsely_of_what_exists(monkeypatch, tmp_path):
     path = tmp_path / "seconds.json"
     path.write_text(json.dumps({"06_vae": 300, "02_entropy": 40, "gone": 5}), "utf8")
     monkeypatch.setattr(selection, "SECONDS", path)
-    selection.record_seconds({"06_vae": 257.3, "00_start_here": 2.2})
-    assert json.loads(path.read_text("utf8")) == {
-        "00_start_here": 10,
-        "02_entropy": 40,
-        "06_vae": 260,
-    }
+    selection.record_seconds({"06_vae": 257.3, "test_core": 12.2})
+    assert json.loads(path.read_text("utf8")) == {"02_entropy": 40, "06_vae": 260, "test_core": 10}
+
+
+def test_all_unit_tests_are_named_longest_first(monkeypatch):
+    monkeypatch.setattr(selection, "known_seconds", lambda: {"test_core": 2e6})
+    files = selection.unit_files()
+    there = {f"tests/{path.name}" for path in (ROOT / "tests").glob("test_*.py")}
+    assert set(files) == there and files[-1] == "tests/test_core.py"
 
 
 def test_the_tests_that_concern_a_lecture():
@@ -283,6 +282,9 @@ def test_the_end_says_what_passed_and_what_took_how_long(monkeypatch, tmp_path, 
     assert lines.index(["120", "06_vae:", "train"]) < lines.index(["3", "02_entropy:", "huffman"])
     run(monkeypatch, tmp_path, capsys, cases=CELLS, ONLY="notebooks", RECORD="yes", NB="06_vae")
     assert recorded == {"06_vae": 120.9, "02_entropy": 3.0}
+    case = '<testcase classname="tests.test_core" name="test_a[1.5]" time="2" />'
+    run(monkeypatch, tmp_path, capsys, cases=case, ONLY="unit", RECORD="yes")
+    assert recorded["test_core"] == 2
 
 
 def test_failures_and_silence_are_failures(monkeypatch, tmp_path, capsys):
@@ -316,7 +318,7 @@ def test_counts(tmp_path):
     assert reports.counts(report, reports.NOTHING_CHOSEN, may_be_empty=True) == Counts()
     report.write_text("<testsuites><te", "utf8")
     assert reports.counts(report, 0) == Counts(failed=1), "torn"
-    assert reports.cell_seconds(report) == {}
+    assert reports.seconds(report) == {}
 
 
 def test_ten_cells_are_enough():

@@ -45,24 +45,25 @@ def counts(report, code, may_be_empty=False):
     return Counts(passed, failed or int(code != 0), total["skipped"])
 
 
-def cell_seconds(report):
-    """{lecture: {cell: seconds}} from the XML report of the notebooks; {} when there is none that can be read."""
+def seconds(report):
+    """{lecture: {cell: seconds}} or {file of tests: {test: seconds}} of an XML report; {} when there is none that can be read."""
     found = defaultdict(lambda: defaultdict(float))
     try:
         cases = list(ElementTree.parse(report).getroot().iter("testcase"))
     except (OSError, ElementTree.ParseError):
         return {}
     for case in cases:
-        lecture = case.get("classname", "").removeprefix("notebooks.").removesuffix(".ipynb")
-        found[lecture][case.get("name", "")] += float(case.get("time", 0))
+        # "notebooks.06_vae.ipynb", "tests.test_core"
+        file = case.get("classname", "").removesuffix(".ipynb").split(".")[1:2]
+        found["".join(file)][case.get("name", "")] += float(case.get("time", 0))
     return found
 
 
-def slowest(seconds, cells=10):
+def slowest(took, cells=10):
     """Lines that say what took how long: all lectures, then the slowest cells, slowest first."""
-    whole = {lecture: sum(each.values()) for lecture, each in seconds.items()}
+    whole = {lecture: sum(each.values()) for lecture, each in took.items()}
     single = [
-        (s, f"{lecture}: {cell}") for lecture, each in seconds.items() for cell, s in each.items()
+        (s, f"{lecture}: {cell}") for lecture, each in took.items() for cell, s in each.items()
     ]
     lines = ["seconds  lecture"]
     lines += [f"{whole[name]:7.0f}  {name}" for name in sorted(whole, key=whole.get, reverse=True)]

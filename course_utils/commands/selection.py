@@ -184,20 +184,26 @@ def words(lectures):
 SECONDS = ROOT / "tests" / "seconds.json"
 
 
+def unit_files():
+    """Paths of the unit tests, longest first."""
+    stems = [path.stem for path in (ROOT / "tests").glob("test_*.py")]
+    return [f"tests/{stem}.py" for stem in longest_first(stems)]
+
+
 def known_seconds():
-    """{lecture: seconds it took when that was last recorded}; COURSE_RECORD=1 make test records them."""
+    """{lecture or file of tests: seconds when that was last recorded}; make test RECORD=yes records them."""
     return json.loads(SECONDS.read_text("utf8"))
 
 
 def longest_first(names):
-    """So that workers end together; a lecture of unknown length might be the longest."""
+    """So that workers end together; what is of unknown length might be the longest."""
     known = known_seconds()
     return sorted(names, key=lambda name: (-known.get(name, float("inf")), name))
 
 
 def record_seconds(measured):
-    """Keep the seconds of these lectures, to ten seconds: the order needs no more, and the file changes seldom."""
-    there = {name: n for name, n in known_seconds().items() if name in lectures()}
-    there |= {name: max(10, round(seconds, -1)) for name, seconds in measured.items()}
-    text = json.dumps(dict(sorted(there.items())), indent=1) + "\n"
-    SECONDS.write_text(text, "utf8", newline="\n")
+    """Keep these seconds, to ten seconds: the order needs no more, and the file changes seldom."""
+    exist = {*lectures(), *(path.stem for path in (ROOT / "tests").glob("test_*.py"))}
+    there = known_seconds() | {n: round(seconds, -1) for n, seconds in measured.items()}
+    kept = {name: int(there[name]) for name in sorted(exist & set(there))}
+    SECONDS.write_text(json.dumps(kept, indent=1) + "\n", "utf8", newline="\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 from . import selection
 from .base import BUILD, GB, ROOT, Stop, chosen, is_yes, say, with_course
 from .install import fetch_texts, prepare
-from .reports import Counts, cell_seconds, counts, slowest
+from .reports import Counts, counts, seconds, slowest
 from .serve import proxy_command
 
 
@@ -95,7 +95,7 @@ def steps(python, part, extra=()):
     return {
         "lint": [str(python), "-m", "ruff", "check", "."],
         "format": [str(python), "-m", "ruff", "format", "--check", "."],
-        "unit": pytest("unit", *by_file, *some, "tests", "--ignore=tests/browser"),
+        "unit": pytest("unit", *by_file, *some, *selection.unit_files()),
         "notebooks": pytest(
             "notebooks",
             *by_file,  # two lectures with one thread each are done sooner than one after the other with two
@@ -163,11 +163,11 @@ def test(args):
             f" {result.failed:>4} failed {result.skipped:>4} skipped"
             f" {time.perf_counter() - started:>7.0f} s"
         )
+        took = seconds(report) if name in {"unit", "notebooks"} else {}
         if name == "notebooks":
-            seconds = cell_seconds(report)
-            lines += ["", *slowest(seconds), ""]
-            if (args.record or _asked("RECORD")) and not result.failed:
-                selection.record_seconds({k: sum(cells.values()) for k, cells in seconds.items()})
+            lines += ["", *slowest(took), ""]
+        if (args.record or _asked("RECORD")) and not result.failed:
+            selection.record_seconds({file: sum(each.values()) for file, each in took.items()})
     attempts = Path(variables["COURSE_NETWORK_LOG"])
     if attempts.is_file():
         say(
