@@ -194,7 +194,16 @@ def test_two_workers_get_the_longest_lectures_first(monkeypatch):
     # a file is one worker's; without the last option xdist would sort files by their number of cells
     assert {"-n", "--dist", "loadfile", "--no-loadscope-reorder"} <= set(command)
     monkeypatch.setattr(testing, "_workers", lambda: 1)
-    assert "-n" not in testing.steps("python", Selection(("06_vae",), whole=True))["notebooks"]
+    assert (
+        "-n"
+        not in testing.steps("python", Selection(("06_vae", "07_gan"), whole=True))["notebooks"]
+    )
+
+
+def test_one_lecture_needs_one_worker(monkeypatch):
+    monkeypatch.setattr(testing, "_workers", lambda: 2)
+    commands = testing.steps("python", Selection(("06_vae",), whole=False))
+    assert "-n" not in commands["notebooks"] and "-n" in commands["unit"]
 
 
 def test_a_part_of_the_lectures_takes_a_part_of_the_other_tests():

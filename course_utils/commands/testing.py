@@ -83,10 +83,17 @@ def _report(name):
 
 def steps(python, part, extra=()):
     """{name: command} of all steps, in the order in which they run.  part: a Selection; extra: options for pytest."""
-    workers = ["-n", str(_workers())] if _workers() > 1 else []
-    by_file = [*workers, "--dist", "loadfile", "--no-loadscope-reorder"] if workers else []
+
+    def workers(most=4):
+        number = min(_workers(), most)
+        return ["-n", str(number)] if number > 1 else []
+
+    def by_file(files):
+        return [*workers(len(files)), "--dist", "loadfile", "--no-loadscope-reorder"]
+
     some = [] if part.whole else ["-k", selection.words(part.lectures)]
     notebooks = [f"notebooks/{name}.ipynb" for name in part.lectures]
+    units = selection.unit_files()
 
     def pytest(name, *options):
         command = [str(python), "-m", "pytest", "-q", f"--junitxml={_report(name)}"]
@@ -95,10 +102,12 @@ def steps(python, part, extra=()):
     return {
         "lint": [str(python), "-m", "ruff", "check", "."],
         "format": [str(python), "-m", "ruff", "format", "--check", "."],
-        "unit": pytest("unit", *by_file, *some, *selection.unit_files()),
+        "unit": pytest("unit", *by_file(units), *some, *units),
         "notebooks": pytest(
             "notebooks",
-            *by_file,  # two lectures with one thread each are done sooner than one after the other with two
+            *by_file(
+                notebooks
+            ),  # two lectures with one thread each are done sooner than one after the other with two
             "--nbval-lax",
             "--nbval-current-env",
             "--nbval-cell-timeout=900",  # minutes of training, on machines that do other work too
@@ -114,7 +123,7 @@ def steps(python, part, extra=()):
         "browser": pytest("browser", *some, "tests/browser"),
         "classroom": pytest(
             "classroom",
-            *workers,
+            *workers(),
             "--durations=0",
             "tests/test_rerun.py",
             "tests/test_hostile.py",
