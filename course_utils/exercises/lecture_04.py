@@ -5,7 +5,9 @@ import math
 import numpy as np
 import torch
 
-from .engine import Exercise
+from .declare import Declarations
+
+EXERCISES = Declarations()
 
 
 def rnn_step(x, h, W_xh, W_hh, b):
@@ -13,13 +15,96 @@ def rnn_step(x, h, W_xh, W_hh, b):
     return torch.tanh(W_hh @ h + W_xh @ x + b)
 
 
+@EXERCISES.declare(rnn_step)
+class _:
+    def cases():
+        generator = torch.Generator().manual_seed(4)
+
+        def case(inputs, hidden, dtype=torch.float32):
+            shapes = [(inputs,), (hidden,), (hidden, inputs), (hidden, hidden), (hidden,)]
+            return tuple(torch.randn(*s, generator=generator).to(dtype) for s in shapes)
+
+        still = list(case(2, 3))
+        still[1] = torch.zeros(3)  # the very first step
+        return [case(3, 4), case(5, 2), tuple(still), case(4, 4), case(1, 3, torch.float64)]
+
+    class mistakes:
+        no_tanh = lambda x, h, W_xh, W_hh, b: W_hh @ h + W_xh @ x + b
+        transposed = lambda x, h, W_xh, W_hh, b: torch.tanh(W_hh.T @ h + W_xh @ x + b)
+        no_bias = lambda x, h, W_xh, W_hh, b: torch.tanh(W_hh @ h + W_xh @ x)
+        no_memory = lambda x, h, W_xh, W_hh, b: torch.tanh(W_xh @ x + b)
+        no_input = lambda x, h, W_xh, W_hh, b: torch.tanh(W_hh @ h + b)
+        sigmoid = lambda x, h, W_xh, W_hh, b: torch.sigmoid(W_hh @ h + W_xh @ x + b)
+        tanh_of_parts = lambda x, h, W_xh, W_hh, b: torch.tanh(W_hh @ h) + torch.tanh(W_xh @ x) + b
+        bias_outside = lambda x, h, W_xh, W_hh, b: torch.tanh(W_hh @ h + W_xh @ x) + b
+        added_to_the_old = lambda x, h, W_xh, W_hh, b: h + torch.tanh(W_hh @ h + W_xh @ x + b)
+
+    class alternatives:
+        def numpy(x, h, W_xh, W_hh, b):
+            x, h, W_xh, W_hh, b = (np.asarray(v) for v in (x, h, W_xh, W_hh, b))
+            return np.tanh(W_xh.dot(x) + W_hh.dot(h) + b)
+
+        def loop(x, h, W_xh, W_hh, b):
+            new = []
+            for i in range(len(h)):
+                total = float(b[i])
+                for j in range(len(x)):
+                    total += float(W_xh[i, j]) * float(x[j])
+                for j in range(len(h)):
+                    total += float(W_hh[i, j]) * float(h[j])
+                new.append(math.tanh(total))
+            return new
+
+        def one_product(x, h, W_xh, W_hh, b):
+            return torch.cat([W_xh, W_hh], 1).matmul(torch.cat([x, h])).add(b).tanh()
+
+
 def temperature_softmax(logits, temperature):
     """Probabilities softmax(logits / temperature); logits: shape (symbols,), temperature > 0."""
     scaled = logits / temperature
-    weights = torch.exp(
-        scaled - scaled.max()
-    )  # subtracting the largest changes nothing but overflow
+    weights = torch.exp(scaled - scaled.max())  # minus the largest: the same, without overflow
     return weights / weights.sum()
+
+
+@EXERCISES.declare(temperature_softmax)
+class _:
+    def cases():
+        logits = torch.tensor([2.0, 1.0, 0.5, -1.0])
+        return [
+            (logits, 0.5),
+            (logits, 1.0),
+            (logits, 2.0),
+            (torch.tensor([-0.3, 0.0, 1.2], dtype=torch.float64), 0.25),
+            (torch.tensor([3.0, -2.0, 0.7, 0.1, -0.4]), 1.5),
+        ]
+
+    class mistakes:
+        multiplies = lambda logits, T: torch.softmax(logits * T, 0)
+        power = lambda logits, T: torch.softmax(logits, 0) ** T
+        not_normalised = lambda logits, T: torch.exp(logits / T)
+        power_not_normalised = lambda logits, T: torch.softmax(logits, 0) ** (1 / T)
+        ignored = lambda logits, T: torch.softmax(logits, 0)
+        after_softmax = lambda logits, T: torch.softmax(logits, 0) / T
+        softmax_twice = lambda logits, T: torch.softmax(torch.softmax(logits, 0) / T, 0)
+        logarithms = lambda logits, T: torch.log_softmax(logits / T, 0)
+        only_scaled = lambda logits, T: logits / T
+        no_exponential = lambda logits, T: logits / T / logits.sum()
+
+    class alternatives:
+        library = lambda logits, temperature: torch.softmax(logits / temperature, -1)
+
+        def numpy(logits, temperature):
+            z = np.asarray(logits) / temperature
+            z = np.exp(z - z.max())
+            return z / z.sum()
+
+        def loop(logits, temperature):
+            weights = [math.exp(float(v) / temperature) for v in logits]
+            return [w / sum(weights) for w in weights]
+
+        def power(logits, temperature):  # normalised afterwards it is the same thing
+            p = torch.softmax(logits, -1) ** (1 / temperature)
+            return p / p.sum()
 
 
 def top_k_filter(logits, k):
@@ -28,6 +113,63 @@ def top_k_filter(logits, k):
     best = logits.topk(k).indices
     kept[best] = logits[best]
     return kept
+
+
+def _keep(logits, which):
+    kept = torch.full_like(logits, -math.inf)
+    kept[which] = logits[which]
+    return kept
+
+
+def _ranked(logits):
+    return logits.argsort(descending=True)
+
+
+@EXERCISES.declare(top_k_filter)
+class _:
+    def cases():
+        logits = torch.tensor([0.3, 2.0, -1.0, 1.1, 0.2, 1.7])
+        return [
+            (logits, 3),
+            (logits, 1),
+            (logits, 5),
+            (torch.tensor([0.5, -0.5, 1.5, -2.5], dtype=torch.float64), 2),
+            (torch.tensor([-3.0, -1.0, -2.0]), 2),
+        ]
+
+    class mistakes:
+        zero = lambda logits, k: top_k_filter(logits, k).nan_to_num(neginf=0.0)
+        before_sorting = lambda logits, k: _keep(logits, torch.arange(k))
+        smallest = lambda logits, k: _keep(logits, logits.argsort()[:k])
+        one_too_few = lambda logits, k: _keep(logits, _ranked(logits)[: k - 1])
+        one_too_many = lambda logits, k: _keep(logits, _ranked(logits)[: k + 1])
+        removes_the_best = lambda logits, k: _keep(logits, _ranked(logits)[k:])
+        renormalises = lambda logits, k: torch.softmax(top_k_filter(logits, k), 0)
+        only_the_best = lambda logits, k: logits.topk(k).values
+        places = lambda logits, k: logits.topk(k).indices
+
+        def wrong_places(logits, k):
+            return torch.cat([logits.topk(k).values, torch.full((len(logits) - k,), -math.inf)])
+
+    class alternatives:
+        def threshold(logits, k):
+            smallest = torch.sort(logits, descending=True).values[k - 1]
+            return logits.masked_fill(logits < smallest, -math.inf)
+
+        def numpy(logits, k):
+            out = np.asarray(logits).copy()
+            out[np.argsort(out)[: len(out) - k]] = -np.inf
+            return out
+
+        def loop(logits, k):
+            values = [float(v) for v in logits]
+            best = sorted(range(len(values)), key=lambda i: -values[i])[:k]
+            return [v if i in best else -math.inf for i, v in enumerate(values)]
+
+        def copy(logits, k):
+            logits = logits.clone()
+            logits[logits < torch.topk(logits, k)[0][..., -1, None]] = float("-inf")
+            return logits
 
 
 def top_p_filter(logits, p):
@@ -41,328 +183,116 @@ def top_p_filter(logits, p):
     return kept
 
 
-def bits_per_char(nats_per_token, tokens, chars):
-    """Bits per character of a text of ``chars`` characters in ``tokens`` tokens that cost nats_per_token each."""
-    return nats_per_token * tokens / math.log(2) / chars
-
-
-# --- one step of the recurrence --------------------------------------------------------------------------------------
-
-
-def _steps():
-    generator = torch.Generator().manual_seed(4)
-
-    def case(inputs, hidden, dtype=torch.float32):
-        shapes = [(inputs,), (hidden,), (hidden, inputs), (hidden, hidden), (hidden,)]
-        return tuple(torch.randn(*s, generator=generator).to(dtype) for s in shapes)
-
-    still = list(case(2, 3))
-    still[1] = torch.zeros(3)  # the very first step
-    return [case(3, 4), case(5, 2), tuple(still), case(4, 4), case(1, 3, torch.float64)]
-
-
-def _rnn_numpy(x, h, W_xh, W_hh, b):
-    x, h, W_xh, W_hh, b = (np.asarray(v) for v in (x, h, W_xh, W_hh, b))
-    return np.tanh(W_xh.dot(x) + W_hh.dot(h) + b)
-
-
-def _rnn_loop(x, h, W_xh, W_hh, b):
-    new = []
-    for i in range(len(h)):
-        total = float(b[i])
-        for j in range(len(x)):
-            total += float(W_xh[i, j]) * float(x[j])
-        for j in range(len(h)):
-            total += float(W_hh[i, j]) * float(h[j])
-        new.append(math.tanh(total))
-    return new
-
-
-def _rnn_one_product(x, h, W_xh, W_hh, b):
-    return torch.cat([W_xh, W_hh], 1).matmul(torch.cat([x, h])).add(b).tanh()
-
-
-# --- temperature -----------------------------------------------------------------------------------------------------
-
-
-def _temperatures():
-    logits = torch.tensor([2.0, 1.0, 0.5, -1.0])
-    return [
-        (logits, 0.5),
-        (logits, 1.0),
-        (logits, 2.0),
-        (torch.tensor([-0.3, 0.0, 1.2], dtype=torch.float64), 0.25),
-        (torch.tensor([3.0, -2.0, 0.7, 0.1, -0.4]), 1.5),
-    ]
-
-
-def _temperature_numpy(logits, temperature):
-    z = np.asarray(logits) / temperature
-    z = np.exp(z - z.max())
-    return z / z.sum()
-
-
-def _temperature_loop(logits, temperature):
-    weights = [math.exp(float(v) / temperature) for v in logits]
-    return [w / sum(weights) for w in weights]
-
-
-def _temperature_power(logits, temperature):
-    p = torch.softmax(logits, -1) ** (
-        1 / temperature
-    )  # to the power 1/T and normalised: the same thing
-    return p / p.sum()
-
-
-# --- filters ---------------------------------------------------------------------------------------------------------
-
-
-def _keep(logits, which):
-    kept = torch.full_like(logits, -math.inf)
-    kept[which] = logits[which]
-    return kept
-
-
-def _ranked(logits):
-    return logits.argsort(descending=True)
-
-
-def _top_ks():
-    logits = torch.tensor([0.3, 2.0, -1.0, 1.1, 0.2, 1.7])
-    return [
-        (logits, 3),
-        (logits, 1),
-        (logits, 5),
-        (torch.tensor([0.5, -0.5, 1.5, -2.5], dtype=torch.float64), 2),
-        (torch.tensor([-3.0, -1.0, -2.0]), 2),
-    ]
-
-
-def _top_k_threshold(logits, k):
-    smallest = torch.sort(logits, descending=True).values[k - 1]
-    return torch.where(logits < smallest, torch.tensor(-math.inf, dtype=logits.dtype), logits)
-
-
-def _top_k_numpy(logits, k):
-    out = np.asarray(logits).copy()
-    out[np.argsort(out)[: len(out) - k]] = -np.inf
-    return out
-
-
-def _top_k_loop(logits, k):
-    values = [float(v) for v in logits]
-    best = sorted(range(len(values)), key=lambda i: -values[i])[:k]
-    return [v if i in best else -math.inf for i, v in enumerate(values)]
-
-
-def _top_k_copy(logits, k):
-    logits = logits.clone()
-    logits[logits < torch.topk(logits, k)[0][..., -1, None]] = float("-inf")
-    return logits
-
-
-def _top_ps():
-    logits = torch.log(torch.tensor([0.05, 0.42, 0.03, 0.2, 0.08, 0.22]))  # probabilities, mixed up
-    return [
-        (logits, 0.6),
-        (logits, 0.3),  # the first one alone reaches it
-        (logits, 0.9),
-        (logits + 3.0, 0.05),  # logits are known up to a constant
-        (torch.tensor([0.0, 1.0, 2.5, -1.0], dtype=torch.float64), 0.75),
-        (torch.tensor([1.0, -0.5, 0.2, 0.9, -1.5]), 0.5),
-        (torch.tensor([1.0, -0.5, 0.2, 0.9, -1.5]), 0.85),
-    ]
-
-
 def _cumulative(logits):
     order = _ranked(logits)
     return order, torch.softmax(logits, 0)[order].cumsum(0)
 
 
-def _top_p_numpy(logits, p):
-    values = np.asarray(logits)
-    weights = np.exp(values - values.max())
-    weights = weights / weights.sum()
-    order = np.argsort(-weights)
-    count = int(np.searchsorted(np.cumsum(weights[order]), p)) + 1
-    out = np.full_like(values, -np.inf)
-    out[order[:count]] = values[order[:count]]
-    return out
+@EXERCISES.declare(top_p_filter)
+class _:
+    def cases():
+        logits = torch.log(torch.tensor([0.05, 0.42, 0.03, 0.2, 0.08, 0.22]))  # in no order
+        return [
+            (logits, 0.6),
+            (logits, 0.3),  # the first one alone reaches it
+            (logits, 0.9),
+            (logits + 3.0, 0.05),  # logits are known up to a constant
+            (torch.tensor([0.0, 1.0, 2.5, -1.0], dtype=torch.float64), 0.75),
+            (torch.tensor([1.0, -0.5, 0.2, 0.9, -1.5]), 0.5),
+            (torch.tensor([1.0, -0.5, 0.2, 0.9, -1.5]), 0.85),
+        ]
+
+    class mistakes:
+        def before_sorting(logits, p):
+            probability = torch.softmax(logits, 0)
+            return _keep(logits, probability.cumsum(0) - probability < p)
+
+        def one_too_few(logits, p):
+            order, total = _cumulative(logits)
+            return _keep(logits, order[total <= p])
+
+        def one_too_many(logits, p):
+            order, total = _cumulative(logits)
+            return _keep(logits, order[: int((total < p).sum()) + 2])
+
+        zero = lambda logits, p: top_p_filter(logits, p).nan_to_num(neginf=0.0)
+        renormalises = lambda logits, p: torch.softmax(top_p_filter(logits, p), 0)
+
+        def from_the_tail(logits, p):
+            order = logits.argsort()
+            probability = torch.softmax(logits[order], 0)
+            return _keep(logits, order[probability.cumsum(0) - probability < p])
+
+        threshold = lambda logits, p: _keep(logits, torch.softmax(logits, 0) >= p)
+        min_p = lambda logits, p: _keep(logits, torch.softmax(logits, 0) >= 1 - p)
+
+        def wrong_places(logits, p):
+            order, total = _cumulative(logits)
+            values = logits[order].clone()
+            values[total - torch.softmax(logits, 0)[order] >= p] = -math.inf
+            return values
+
+        def no_softmax(logits, p):
+            order = _ranked(logits)
+            values = logits[order]
+            return _keep(logits, order[values.cumsum(0) - values < p])
+
+    class alternatives:
+        def numpy(logits, p):
+            values = np.asarray(logits)
+            weights = np.exp(values - values.max())
+            weights = weights / weights.sum()
+            order = np.argsort(-weights)
+            count = int(np.searchsorted(np.cumsum(weights[order]), p)) + 1
+            out = np.full_like(values, -np.inf)
+            out[order[:count]] = values[order[:count]]
+            return out
+
+        def loop(logits, p):
+            weights = [math.exp(float(v)) for v in logits]
+            kept, reached = [-math.inf] * len(weights), 0.0
+            for i in sorted(range(len(weights)), key=lambda i: -weights[i]):
+                kept[i] = float(logits[i])
+                reached += weights[i] / sum(weights)
+                if reached >= p:
+                    break
+            return kept
+
+        def shift(logits, p):
+            values, order = torch.sort(logits, descending=True)
+            remove = torch.softmax(values, -1).cumsum(-1) > p
+            remove[1:] = remove[:-1].clone()
+            remove[0] = False
+            out = logits.clone()
+            out[order[remove]] = float("-inf")
+            return out
 
 
-def _top_p_loop(logits, p):
-    weights = [math.exp(float(v)) for v in logits]
-    kept, reached = [-math.inf] * len(weights), 0.0
-    for i in sorted(range(len(weights)), key=lambda i: -weights[i]):
-        kept[i] = float(logits[i])
-        reached += weights[i] / sum(weights)
-        if reached >= p:
-            break
-    return kept
+def bits_per_char(nats_per_token, tokens, chars):
+    """Bits per character of a text of ``chars`` characters in ``tokens`` tokens that cost nats_per_token each."""
+    return nats_per_token * tokens / math.log(2) / chars
 
 
-def _top_p_shift(logits, p):
-    values, order = torch.sort(logits, descending=True)
-    remove = torch.softmax(values, -1).cumsum(-1) > p
-    remove[1:] = remove[:-1].clone()
-    remove[0] = False
-    out = logits.clone()
-    out[order[remove]] = float("-inf")
-    return out
+@EXERCISES.declare(bits_per_char)
+class _:
+    def cases():
+        return [
+            (1.5, 1000, 1000),
+            (4.2, 200, 1000),
+            (0.7, 50, 30),
+            (math.log(2), 8, 4),
+            (6.1, 12, 77),
+        ]
 
+    class mistakes:
+        no_ln2 = lambda nats, tokens, chars: nats * tokens / chars
+        multiplied_by_ln2 = lambda nats, tokens, chars: nats * tokens * math.log(2) / chars
+        swapped = lambda nats, tokens, chars: nats * chars / tokens / math.log(2)
+        per_token = lambda nats, tokens, chars: nats / math.log(2)
+        total = lambda nats, tokens, chars: nats * tokens / math.log(2)
+        no_tokens = lambda nats, tokens, chars: nats / math.log(2) / chars
+        perplexity = lambda nats, tokens, chars: math.exp(nats * tokens / chars)
 
-def _top_p_wrong_places(logits, p):
-    order, total = _cumulative(logits)
-    values = logits[order].clone()
-    values[total - torch.softmax(logits, 0)[order] >= p] = -math.inf
-    return values
-
-
-def _top_p_vocabulary_order(logits, p):
-    probability = torch.softmax(logits, 0)
-    return _keep(logits, probability.cumsum(0) - probability < p)
-
-
-def _top_p_from_the_tail(logits, p):
-    order = logits.argsort()
-    probability = torch.softmax(logits[order], 0)
-    return _keep(logits, order[probability.cumsum(0) - probability < p])
-
-
-def _top_p_one_more(logits, p):
-    order, total = _cumulative(logits)
-    count = int((total < p).sum()) + 2
-    return _keep(logits, order[:count])
-
-
-def _top_p_logits_added(logits, p):
-    order = _ranked(logits)
-    values = logits[order]
-    return _keep(logits, order[values.cumsum(0) - values < p])
-
-
-# --- bits per character ----------------------------------------------------------------------------------------------
-
-
-def _bits():
-    return [(1.5, 1000, 1000), (4.2, 200, 1000), (0.7, 50, 30), (math.log(2), 8, 4), (6.1, 12, 77)]
-
-
-EXERCISES = [
-    Exercise(
-        "rnn_step",
-        rnn_step,
-        cases=_steps,
-        mistakes={
-            "no_tanh": lambda x, h, W_xh, W_hh, b: W_hh @ h + W_xh @ x + b,
-            "transposed": lambda x, h, W_xh, W_hh, b: torch.tanh(W_hh.T @ h + W_xh @ x + b),
-            "no_bias": lambda x, h, W_xh, W_hh, b: torch.tanh(W_hh @ h + W_xh @ x),
-            "no_memory": lambda x, h, W_xh, W_hh, b: torch.tanh(W_xh @ x + b),
-            "no_input": lambda x, h, W_xh, W_hh, b: torch.tanh(W_hh @ h + b),
-            "sigmoid": lambda x, h, W_xh, W_hh, b: torch.sigmoid(W_hh @ h + W_xh @ x + b),
-            "tanh_of_parts": lambda x, h, W_xh, W_hh, b: (
-                torch.tanh(W_hh @ h) + torch.tanh(W_xh @ x) + b
-            ),
-            "bias_outside": lambda x, h, W_xh, W_hh, b: torch.tanh(W_hh @ h + W_xh @ x) + b,
-            "added_to_the_old": lambda x, h, W_xh, W_hh, b: h + torch.tanh(W_hh @ h + W_xh @ x + b),
-        },
-        alternatives=[_rnn_numpy, _rnn_loop, _rnn_one_product],
-    ),
-    Exercise(
-        "temperature_softmax",
-        temperature_softmax,
-        cases=_temperatures,
-        mistakes={
-            "multiplies": lambda logits, temperature: torch.softmax(logits * temperature, 0),
-            "power": lambda logits, temperature: torch.softmax(logits, 0) ** temperature,
-            "not_normalised": lambda logits, temperature: torch.exp(logits / temperature),
-            "power_not_normalised": lambda logits, temperature: (
-                torch.softmax(logits, 0) ** (1 / temperature)
-            ),
-            "ignored": lambda logits, temperature: torch.softmax(logits, 0),
-            "after_softmax": lambda logits, temperature: torch.softmax(logits, 0) / temperature,
-            "softmax_twice": lambda logits, temperature: torch.softmax(
-                torch.softmax(logits, 0) / temperature, 0
-            ),
-            "logarithms": lambda logits, temperature: torch.log_softmax(logits / temperature, 0),
-            "only_scaled": lambda logits, temperature: logits / temperature,
-            "no_exponential": lambda logits, temperature: logits / temperature / logits.sum(),
-        },
-        alternatives=[
-            lambda logits, temperature: torch.softmax(logits / temperature, -1),
-            _temperature_numpy,
-            _temperature_loop,
-            _temperature_power,
-        ],
-    ),
-    Exercise(
-        "top_k_filter",
-        top_k_filter,
-        cases=_top_ks,
-        mistakes={
-            "zero": lambda logits, k: torch.where(
-                torch.isinf(top_k_filter(logits, k)), torch.zeros_like(logits), logits
-            ),
-            "before_sorting": lambda logits, k: _keep(logits, torch.arange(k)),
-            "smallest": lambda logits, k: _keep(logits, logits.argsort()[:k]),
-            "one_too_few": lambda logits, k: _keep(logits, _ranked(logits)[: k - 1]),
-            "one_too_many": lambda logits, k: _keep(logits, _ranked(logits)[: k + 1]),
-            "removes_the_best": lambda logits, k: _keep(logits, _ranked(logits)[k:]),
-            "renormalises": lambda logits, k: torch.softmax(top_k_filter(logits, k), 0),
-            "only_the_best": lambda logits, k: logits.topk(k).values,
-            "places": lambda logits, k: logits.topk(k).indices,
-            "wrong_places": lambda logits, k: torch.cat(
-                [logits.topk(k).values, torch.full((len(logits) - k,), -math.inf)]
-            ),
-        },
-        alternatives=[_top_k_threshold, _top_k_numpy, _top_k_loop, _top_k_copy],
-    ),
-    Exercise(
-        "top_p_filter",
-        top_p_filter,
-        cases=_top_ps,
-        mistakes={
-            "before_sorting": _top_p_vocabulary_order,
-            "one_too_few": lambda logits, p: _keep(
-                logits, _cumulative(logits)[0][_cumulative(logits)[1] <= p]
-            ),
-            "one_too_many": _top_p_one_more,
-            "zero": lambda logits, p: torch.where(
-                torch.isinf(top_p_filter(logits, p)), torch.zeros_like(logits), logits
-            ),
-            "renormalises": lambda logits, p: torch.softmax(top_p_filter(logits, p), 0),
-            "from_the_tail": _top_p_from_the_tail,
-            "threshold": lambda logits, p: _keep(logits, torch.softmax(logits, 0) >= p),
-            "min_p": lambda logits, p: _keep(logits, torch.softmax(logits, 0) >= 1 - p),
-            "wrong_places": _top_p_wrong_places,
-            "no_softmax": _top_p_logits_added,
-        },
-        alternatives=[_top_p_numpy, _top_p_loop, _top_p_shift],
-    ),
-    Exercise(
-        "bits_per_char",
-        bits_per_char,
-        cases=_bits,
-        mistakes={
-            "no_ln2": lambda nats_per_token, tokens, chars: nats_per_token * tokens / chars,
-            "multiplied_by_ln2": lambda nats_per_token, tokens, chars: (
-                nats_per_token * tokens * math.log(2) / chars
-            ),
-            "swapped": lambda nats_per_token, tokens, chars: (
-                nats_per_token * chars / tokens / math.log(2)
-            ),
-            "per_token": lambda nats_per_token, tokens, chars: nats_per_token / math.log(2),
-            "total": lambda nats_per_token, tokens, chars: nats_per_token * tokens / math.log(2),
-            "no_tokens": lambda nats_per_token, tokens, chars: nats_per_token / math.log(2) / chars,
-            "perplexity": lambda nats_per_token, tokens, chars: math.exp(
-                nats_per_token * tokens / chars
-            ),
-        },
-        alternatives=[
-            lambda nats, words, letters: float(np.log2(np.exp(nats))) * words / letters,
-            lambda nats_per_token, tokens, chars: (
-                (nats_per_token * math.log2(math.e)) / (chars / tokens)
-            ),
-        ],
-    ),
-]
+    class alternatives:
+        log2_of_exp = lambda nats, words, letters: float(np.log2(np.exp(nats))) * words / letters
+        log2_of_e = lambda nats, tokens, chars: (nats * math.log2(math.e)) / (chars / tokens)

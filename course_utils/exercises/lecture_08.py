@@ -2,12 +2,17 @@
 
 import math
 from collections import Counter
+from difflib import SequenceMatcher
 from itertools import combinations
+from statistics import fmean
 
 import numpy as np
 import torch
+from torch.special import entr
 
-from .engine import Exercise
+from .declare import Declarations
+
+EXERCISES = Declarations()
 
 
 def frechet_distance(mu1, cov1, mu2, cov2):
@@ -15,11 +20,66 @@ def frechet_distance(mu1, cov1, mu2, cov2):
 
     mu1, mu2: (d,).  cov1, cov2: (d, d), symmetric, no negative eigenvalue.  Returns a scalar >= 0.
     """
-    eigenvalues = torch.linalg.eigvals(cov1 @ cov2).real.clamp(
-        min=0
-    )  # real and >= 0 but for rounding
+    eigenvalues = torch.linalg.eigvals(cov1 @ cov2).real.clamp(min=0)  # >= 0 but for rounding
     overlap = eigenvalues.sqrt().sum()  # the trace of the root is the sum of the eigenvalues' roots
     return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - 2 * overlap
+
+
+def _covariance(d, seed, rank=None):
+    draw = torch.Generator().manual_seed(seed)
+    a = torch.randn(d, rank or d + 2, generator=draw, dtype=torch.float64)
+    return a @ a.T / a.shape[1]
+
+
+def _root(m):
+    """Root of a symmetric matrix."""
+    values, vectors = torch.linalg.eigh(m)
+    return vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.T
+
+
+def _frechet(overlap):
+    """The distance with 2 tr (cov1 cov2)^(1/2) replaced by overlap(cov1, cov2)."""
+    return lambda mu1, cov1, mu2, cov2: (
+        (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - overlap(cov1, cov2)
+    )
+
+
+def _no_mean(mu1, cov1, mu2, cov2):
+    return frechet_distance(torch.zeros_like(mu1), cov1, torch.zeros_like(mu2), cov2)
+
+
+@EXERCISES.declare(frechet_distance)
+class _:
+    def cases():
+        mu = [torch.randn(4, generator=torch.Generator().manual_seed(s)) for s in (1, 2)]
+        tilted = torch.tensor([[2.0, 1.2], [1.2, 1.0]])
+        cases = [
+            (mu[0], _covariance(4, 3), mu[1], _covariance(4, 4)),
+            (torch.zeros(2), tilted, torch.zeros(2), tilted.flip(0, 1)),
+            (torch.ones(3), 4 * torch.eye(3), torch.zeros(3), torch.eye(3)),
+            (mu[1], _covariance(4, 5), mu[0], _covariance(4, 6, rank=2)),
+        ]
+        return [tuple(tensor.double() for tensor in case) for case in cases]
+
+    class mistakes:
+        no_root = _frechet(lambda c1, c2: 2 * (c1 @ c2).trace())
+        elementwise = _frechet(lambda c1, c2: 2 * (c1 @ c2).clamp(min=0).sqrt().trace())
+        diagonal = _frechet(lambda c1, c2: 2 * (c1 * c2).diagonal().sqrt().sum())
+        rooted = lambda *gaussians: frechet_distance(*gaussians).clamp(min=0).sqrt()
+        no_mean = _no_mean
+
+        def norm(mu1, cov1, mu2, cov2):
+            return (mu1 - mu2).norm() + _no_mean(mu1, cov1, mu2, cov2)
+
+        no_two = _frechet(
+            lambda c1, c2: torch.linalg.eigvals(c1 @ c2).real.clamp(min=0).sqrt().sum()
+        )
+        means_only = lambda mu1, cov1, mu2, cov2: (mu1 - mu2).square().sum()
+        root_of_trace = _frechet(lambda c1, c2: 2 * (c1 @ c2).trace().sqrt())
+
+    class alternatives:
+        symmetric = _frechet(lambda c1, c2: 2 * _root(_root(c1) @ c2 @ _root(c1)).trace())
+        singular = _frechet(lambda c1, c2: 2 * torch.linalg.svdvals(_root(c1) @ _root(c2)).sum())
 
 
 def inception_score(probs):
@@ -30,6 +90,58 @@ def inception_score(probs):
     marginal = probs.mean(0, keepdim=True)  # (1, classes)
     kl = (torch.xlogy(probs, probs) - torch.xlogy(probs, marginal)).sum(1)  # (images,)
     return kl.mean().exp()
+
+
+def _kl_rows(probs):
+    marginal = probs.mean(0, keepdim=True)
+    return (torch.xlogy(probs, probs) - torch.xlogy(probs, marginal)).sum(1)
+
+
+@EXERCISES.declare(inception_score)
+class _:
+    def cases():
+        draw = torch.Generator().manual_seed(7)
+        return [
+            (torch.softmax(2 * torch.randn(12, 5, generator=draw), 1),),
+            (torch.eye(4),),
+            (torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.0, 0.3, 0.7], [0.6, 0.4, 0.0]]),),
+            (torch.softmax(torch.randn(20, 3, generator=draw), 1),),
+        ]
+
+    class mistakes:
+        no_exp = lambda probs: _kl_rows(probs).mean()
+        sign = lambda probs: (-_kl_rows(probs).mean()).exp()
+        exp_first = lambda probs: _kl_rows(probs).exp().mean()
+        base_two = lambda probs: 2 ** _kl_rows(probs).mean()
+        summed = lambda probs: _kl_rows(probs).sum().exp()
+        over_all = lambda probs: (_kl_rows(probs) / probs.shape[1]).mean().exp()
+
+        def by_parts(probs):
+            halves = probs.tensor_split(2)
+            return torch.stack([_kl_rows(half).mean().exp() for half in halves]).mean()
+
+        def reverse(probs):
+            marginal = probs.mean(0, keepdim=True)
+            safe = probs.clamp(min=1e-12)
+            return (torch.xlogy(marginal, marginal) - marginal * safe.log()).sum(1).mean().exp()
+
+        marginal_only = lambda probs: entr(probs.mean(0)).sum().exp()
+        conditional_only = lambda probs: entr(probs).sum(1).mean().exp()
+
+    class alternatives:
+        def numpy(probs):
+            probs = np.asarray(probs, dtype=np.float64)
+            p_y = probs.mean(0)
+            with np.errstate(all="ignore"):
+                terms = np.where(probs > 0, probs * np.log(probs / p_y), 0.0)
+            return np.exp(terms.sum(1).mean())
+
+        entropies = lambda probs: (entr(probs.mean(0)).sum() - entr(probs).sum(1).mean()).exp()
+
+
+def ngrams(tokens, n):
+    """How often each run of n tokens occurs: a Counter of tuples."""
+    return Counter(zip(*(tokens[i:] for i in range(n)), strict=False))
 
 
 def bleu(candidate, references):
@@ -46,11 +158,128 @@ def bleu(candidate, references):
     return math.exp(min(0.0, 1 - closest / len(candidate)) + log_precision)
 
 
+def _geometric(precisions):
+    if min(precisions) == 0:
+        return 0.0
+    return math.exp(sum(map(math.log, precisions)) / len(precisions))
+
+
+def _closest(lengths, own):
+    return min((abs(length - own), length) for length in lengths)[1]
+
+
+def _brevity(wanted, own):
+    return math.exp(min(0.0, 1 - wanted / own))
+
+
+def _bleu(clip=True, sets=False, orders=4, mean=_geometric, length=_closest, penalty=_brevity):
+    """BLEU step by step, with one of the steps done in another way."""
+
+    def answer(candidate, references):
+        precisions = []
+        for n in range(1, orders + 1):
+            counts = ngrams(candidate, n)
+            most = {g: max(ngrams(r, n)[g] for r in references) for g in counts}
+            if sets:
+                counts = Counter(dict.fromkeys(counts, 1))
+            hits = sum((min(c, most[g]) if clip else c * (most[g] > 0)) for g, c in counts.items())
+            precisions.append(hits / counts.total() if counts else 0.0)
+        wanted = length([len(r) for r in references], len(candidate))
+        return mean(precisions) * penalty(wanted, len(candidate))
+
+    return answer
+
+
+@EXERCISES.declare(bleu)
+class _:
+    def cases():
+        several = [
+            ("the cat sat on the mat near the door", ["the cat sat on the mat by the old red door", "a cat was on the mat near the door"]),
+            ("it is a guide to action which ensures that the army always obeys the army always", ["it is a guide to action that ensures that the army will always obey", "it is the guiding principle which guarantees the army always being under command"]),
+            ("кіт сидить на старому килимі біля дверей", ["кіт сидить на старому килимі біля вікна і спить", "на старому килимі сидить кіт"]),
+            ("we saw two birds", ["we saw two birds in the park", "we saw two birds there and left"]),
+            ("the cat sat on the mat", ["the cat sat on the mat again today", "the cat sat"]),
+            ("no word in common", ["entirely different tokens here"]),
+            ("the big dog ran to the park and the big dog ran", ["the big dog ran to the park"]),
+            ("the cat", ["the cat sat on the mat"]),
+        ]  # fmt: skip
+        return [(c.split(), [r.split() for r in rs]) for c, rs in several]
+
+    class mistakes:
+        not_clipped = _bleu(clip=False)
+        arithmetic = _bleu(mean=lambda precisions: sum(precisions) / len(precisions))
+        product = _bleu(mean=math.prod)
+        no_penalty = _bleu(penalty=lambda wanted, own: 1.0)
+        penalty_reversed = _bleu(penalty=lambda wanted, own: _brevity(own, wanted))
+        longest = _bleu(length=lambda lengths, own: max(lengths))
+        shortest = _bleu(length=lambda lengths, own: min(lengths))
+        mean_length = _bleu(length=lambda lengths, own: fmean(lengths))
+        tie_longer = _bleu(length=lambda lengths, own: -_closest([-x for x in lengths], -own))
+        bigrams = _bleu(orders=2)
+        sets = _bleu(sets=True)
+        first_reference = lambda candidate, references: bleu(candidate, references[:1])
+
+    class alternatives:
+        by_steps = _bleu()
+
+
 def rouge_n(candidate, reference, n):
     """F1 of the n-grams that both texts have (Lin 2004).  Token lists -> 0..1."""
     a, b = ngrams(candidate, n), ngrams(reference, n)
     common = (a & b).total()  # each as often as in the text that has fewer
     return 2 * common / (a.total() + b.total()) if common else 0.0
+
+
+def _text_cases():
+    pairs = [
+        ("the cat sat on the mat", "the cat is sitting on the mat"),
+        ("the the the the the the the", "the cat is on the mat"),
+        ("she saw the old man in the old park today", "in the old park she saw the old man"),
+        ("кіт сидить на килимі і спить на килимі", "кіт спить на старому килимі і сидить"),
+        ("a b c d e", "a b c d e"),
+        ("to be or not to be that is the question", "to be or not to be"),
+        ("no word in common", "entirely different tokens here"),
+    ]
+    return [(a.split(), b.split()) for a, b in pairs]
+
+
+def _f1(common, a, b):
+    return 2 * common / (a + b) if common else 0.0
+
+
+def _not_clipped(a, b):
+    return _f1(sum(c for g, c in a.items() if g in b), a.total(), b.total())
+
+
+def _of_sets(a, b):
+    return _f1(len(set(a) & set(b)), len(a), len(b))
+
+
+@EXERCISES.declare(rouge_n)
+class _:
+    cases = lambda: [(*texts, n) for texts, n in zip(_text_cases(), (1, 1, 2, 2, 3, 1, 2))]
+
+    class mistakes:
+        recall = lambda a, b, n: (ngrams(a, n) & ngrams(b, n)).total() / ngrams(b, n).total()
+        precision = lambda a, b, n: (ngrams(a, n) & ngrams(b, n)).total() / ngrams(a, n).total()
+        not_clipped = lambda a, b, n: _not_clipped(ngrams(a, n), ngrams(b, n))
+        sets = lambda a, b, n: _of_sets(ngrams(a, n), ngrams(b, n))
+        words = lambda a, b, n: rouge_n(a, b, 1)
+        tokens_below = lambda a, b, n: _f1((ngrams(a, n) & ngrams(b, n)).total(), len(a), len(b))
+        no_two = lambda a, b, n: rouge_n(a, b, n) / 2
+
+        def mean_of_both(a, b, n):
+            a, b = ngrams(a, n), ngrams(b, n)
+            common = (a & b).total()
+            return (common / a.total() + common / b.total()) / 2
+
+    class alternatives:
+        def lists(candidate, reference, n):
+            a = [tuple(candidate[i : i + n]) for i in range(len(candidate) - n + 1)]
+            b = [tuple(reference[i : i + n]) for i in range(len(reference) - n + 1)]
+            common = sum(min(a.count(g), b.count(g)) for g in set(a))
+            precision, recall = common / len(a), common / len(b)
+            return 2 * precision * recall / (precision + recall) if common else 0.0
 
 
 def rouge_l(candidate, reference):
@@ -65,11 +294,80 @@ def rouge_l(candidate, reference):
     return 2 * common / (len(candidate) + len(reference)) if common else 0.0
 
 
+def _lcs(a, b):
+    return round(rouge_l(a, b) * (len(a) + len(b)) / 2)
+
+
+def _longest_run(a, b):
+    """Length of the longest common run of neighbours: a substring, not a subsequence."""
+    return SequenceMatcher(None, a, b, autojunk=False).find_longest_match().size
+
+
+def _greedy(a, b):
+    """Takes each word of a at its first place after the last match: a common subsequence, not always the longest."""
+    place = found = 0
+    for word in a:
+        if word in b[place:]:
+            place, found = b.index(word, place) + 1, found + 1
+    return found
+
+
+@EXERCISES.declare(rouge_l)
+class _:
+    cases = _text_cases
+
+    class mistakes:
+        substring = lambda a, b: _f1(_longest_run(a, b), len(a), len(b))
+        recall = lambda a, b: _lcs(a, b) / len(b)
+        precision = lambda a, b: _lcs(a, b) / len(a)
+        length = _lcs
+        bag = lambda a, b: rouge_n(a, b, 1)
+        greedy = lambda a, b: _f1(_greedy(a, b), len(a), len(b))
+        longer = lambda a, b: _lcs(a, b) / max(len(a), len(b))
+        skip_bigrams = lambda a, b: rouge_s(a, b)
+
+    class alternatives:
+        def numpy(a, b):
+            table = np.zeros((len(a) + 1, len(b) + 1), int)
+            for i, j in np.ndindex(len(a), len(b)):
+                longest = max(table[i, j + 1], table[i + 1, j])
+                table[i + 1, j + 1] = table[i, j] + 1 if a[i] == b[j] else longest
+            p, r = table[-1, -1] / len(a), table[-1, -1] / len(b)
+            return 2 * p * r / (p + r) if p else 0.0
+
+
 def rouge_s(candidate, reference):
     """F1 of pairs of words in order with any gap between them, skip-bigrams (Lin 2004).  Token lists -> 0..1."""
     a, b = Counter(combinations(candidate, 2)), Counter(combinations(reference, 2))
     common = (a & b).total()
     return 2 * common / (a.total() + b.total()) if common else 0.0
+
+
+def _skips(tokens):
+    return Counter(combinations(tokens, 2))
+
+
+@EXERCISES.declare(rouge_s)
+class _:
+    cases = _text_cases
+
+    class mistakes:
+        neighbours = lambda a, b: rouge_n(a, b, 2)
+
+        def unordered(a, b):
+            a, b = (Counter(map(tuple, map(sorted, combinations(text, 2)))) for text in (a, b))
+            return _f1((a & b).total(), a.total(), b.total())
+
+        recall = lambda a, b: (_skips(a) & _skips(b)).total() / _skips(b).total()
+        precision = lambda a, b: (_skips(a) & _skips(b)).total() / _skips(a).total()
+        sets = lambda a, b: _of_sets(_skips(a), _skips(b))
+        not_clipped = lambda a, b: _not_clipped(_skips(a), _skips(b))
+        subsequence = lambda a, b: rouge_l(a, b)
+
+    class alternatives:
+        def loop(a, b):
+            a, b = ([(x, y) for i, x in enumerate(t) for y in t[i + 1 :]] for t in (a, b))
+            return _f1(sum(min(a.count(p), b.count(p)) for p in set(a)), len(a), len(b))
 
 
 def perplexity(token_log_probs):
@@ -80,6 +378,29 @@ def perplexity(token_log_probs):
     return (-token_log_probs.mean()).exp()
 
 
+@EXERCISES.declare(perplexity)
+class _:
+    def cases():
+        draw = torch.Generator().manual_seed(9)
+        return [
+            (torch.log_softmax(torch.randn(30, 6, generator=draw), 1)[:, 0],),
+            (torch.log(torch.tensor([0.25, 0.25, 0.25])),),
+            (torch.log(torch.tensor([0.5, 0.01, 0.9, 0.3])),),
+        ]
+
+    class mistakes:
+        base_two = lambda log_p: 2 ** (-log_p.mean())
+        entropy = lambda log_p: -log_p.mean()
+        sign = lambda log_p: log_p.mean().exp()
+        summed = lambda log_p: (-log_p.sum()).exp()
+        mean_of_inverse = lambda log_p: (-log_p).exp().mean()
+        inverse_of_mean = lambda log_p: 1 / log_p.exp().mean()
+
+    class alternatives:
+        plain = lambda log_p: math.exp(-sum(map(float, log_p)) / len(log_p))
+        numpy = lambda log_p: np.exp(-np.mean(np.asarray(log_p)))
+
+
 def binomial_sign_test(wins, trials):
     """Two-sided exact p-value: the chance of a result at least as far from trials / 2, either way, if both are equally good."""
     far = abs(wins - trials / 2)
@@ -87,472 +408,28 @@ def binomial_sign_test(wins, trials):
     return ways / 2**trials
 
 
-def ngrams(tokens, n):
-    """How often each run of n tokens occurs: a Counter of tuples."""
-    return Counter(zip(*(tokens[i:] for i in range(n)), strict=False))
-
-
-# --- Frechet distance ------------------------------------------------------------------------------------------------
-
-
-def _covariance(d, seed, rank=None):
-    a = torch.randn(
-        d, rank or d + 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
-    return a @ a.T / a.shape[1]  # fmt: skip
-
-
-def _frechet_cases():
-    mu = [torch.randn(4, generator=torch.Generator().manual_seed(s)).double() for s in (1, 2)]
-    tilted = torch.tensor([[2.0, 1.2], [1.2, 1.0]]).double()
-    return [
-        (mu[0], _covariance(4, 3), mu[1], _covariance(4, 4)),
-        (torch.zeros(2).double(), tilted, torch.zeros(2).double(), tilted.flip(0, 1)),
-        (torch.ones(3).double(), 4 * torch.eye(3).double(), torch.zeros(3).double(), torch.eye(3).double()),
-        (mu[1], _covariance(4, 5), mu[0], _covariance(4, 6, rank=2)),
-    ]  # fmt: skip
-
-
-def _root(m):
-    """Root of a symmetric matrix."""
-    values, vectors = torch.linalg.eigh(m)
-    return vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.T
-
-
-def _frechet_symmetric(mu1, cov1, mu2, cov2):
-    half = _root(cov1)
-    return (mu1 - mu2).square().sum() + torch.trace(cov1 + cov2 - 2 * _root(half @ cov2 @ half))
-
-
-def _frechet_singular(mu1, cov1, mu2, cov2):
-    overlap = torch.linalg.svdvals(_root(cov1) @ _root(cov2)).sum()
-    return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - 2 * overlap
-
-
-def _frechet_no_root(mu1, cov1, mu2, cov2):
-    return (mu1 - mu2).square().sum() + torch.trace(cov1 + cov2 - 2 * cov1 @ cov2)
-
-
-def _frechet_elementwise(mu1, cov1, mu2, cov2):
-    product = (cov1 @ cov2).clamp(min=0)
-    return (mu1 - mu2).square().sum() + torch.trace(cov1 + cov2 - 2 * product.sqrt())
-
-
-def _frechet_diagonal(mu1, cov1, mu2, cov2):
-    spread = cov1.diagonal().sqrt() - cov2.diagonal().sqrt()
-    return (mu1 - mu2).square().sum() + spread.square().sum()
-
-
-def _frechet_rooted(mu1, cov1, mu2, cov2):
-    return frechet_distance(mu1, cov1, mu2, cov2).clamp(min=0).sqrt()
-
-
-def _frechet_no_mean(mu1, cov1, mu2, cov2):
-    return frechet_distance(torch.zeros_like(mu1), cov1, torch.zeros_like(mu2), cov2)
-
-
-def _frechet_norm(mu1, cov1, mu2, cov2):
-    return (mu1 - mu2).norm() + _frechet_no_mean(mu1, cov1, mu2, cov2)
-
-
-def _frechet_no_two(mu1, cov1, mu2, cov2):
-    overlap = torch.linalg.eigvals(cov1 @ cov2).real.clamp(min=0).sqrt().sum()
-    return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - overlap
-
-
-def _frechet_means_only(mu1, cov1, mu2, cov2):
-    return (mu1 - mu2).square().sum()
-
-
-def _frechet_root_of_trace(mu1, cov1, mu2, cov2):
-    overlap = (cov1 @ cov2).trace().sqrt()
-    return (mu1 - mu2).square().sum() + cov1.trace() + cov2.trace() - 2 * overlap
-
-
-# --- Inception Score -------------------------------------------------------------------------------------------------
-
-
-def _probs_cases():
-    draw = torch.Generator().manual_seed(7)
-    return [
-        (torch.softmax(2 * torch.randn(12, 5, generator=draw), 1),),
-        (torch.eye(4),),
-        (torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.0, 0.3, 0.7], [0.6, 0.4, 0.0]]),),
-        (torch.softmax(torch.randn(20, 3, generator=draw), 1),),
-    ]
-
-
-def _kl_rows(probs):
-    marginal = probs.mean(0, keepdim=True)
-    return (torch.xlogy(probs, probs) - torch.xlogy(probs, marginal)).sum(1)
-
-
-def _score_numpy(probs):
-    probs = np.asarray(probs, dtype=np.float64)
-    p_y = probs.mean(0)
-    with np.errstate(all="ignore"):
-        terms = np.where(probs > 0, probs * np.log(probs / p_y), 0.0)
-    return np.exp(terms.sum(1).mean())
-
-
-def _score_entropies(probs):
-    def entropy(p):
-        return -torch.xlogy(p, p).sum(-1)
-
-    return torch.exp(entropy(probs.mean(0)) - entropy(probs).mean())
-
-
-def _score_by_parts(probs):
-    return torch.stack([_kl_rows(part).mean().exp() for part in probs.tensor_split(2)]).mean()
-
-
-def _score_reverse(probs):
-    marginal = probs.mean(0, keepdim=True)
-    safe = probs.clamp(min=1e-12)
-    return (torch.xlogy(marginal, marginal) - marginal * safe.log()).sum(1).mean().exp()
-
-
-# --- texts -----------------------------------------------------------------------------------------------------------
-
-_PAIRS = [
-    ("the cat sat on the mat", "the cat is sitting on the mat"),
-    ("the the the the the the the", "the cat is on the mat"),
-    ("she saw the old man in the old park today", "in the old park she saw the old man"),
-    ("кіт сидить на килимі і спить на килимі", "кіт спить на старому килимі і сидить"),
-    ("a b c d e", "a b c d e"),
-    ("to be or not to be that is the question", "to be or not to be"),
-    ("no word in common", "entirely different tokens here"),
-]
-_ORDERS = (1, 1, 2, 2, 3, 1, 2)
-
-
-def _text_cases():
-    return [(a.split(), b.split()) for a, b in _PAIRS]
-
-
-def _ngram_cases():
-    return [(a.split(), b.split(), n) for (a, b), n in zip(_PAIRS, _ORDERS, strict=True)]
-
-
-def _bleu_cases():
-    several = [
-        ("the cat sat on the mat near the door", ["the cat sat on the mat by the old red door", "a cat was on the mat near the door"]),
-        ("it is a guide to action which ensures that the army always obeys the army always", ["it is a guide to action that ensures that the army will always obey", "it is the guiding principle which guarantees the army always being under command"]),
-        ("кіт сидить на старому килимі біля дверей", ["кіт сидить на старому килимі біля вікна і спить", "на старому килимі сидить кіт"]),
-        ("we saw two birds", ["we saw two birds in the park", "we saw two birds there and left"]),
-        ("the cat sat on the mat", ["the cat sat on the mat again today", "the cat sat"]),
-        ("no word in common", ["entirely different tokens here"]),
-        ("the big dog ran to the park and the big dog ran", ["the big dog ran to the park"]),
-        ("the cat", ["the cat sat on the mat"]),
-    ]  # fmt: skip
-    return [(c.split(), [r.split() for r in rs]) for c, rs in several]
-
-
-def _bleu_with(candidate, references, clip=True, mean="geometric", length="closest", penalty=True, ordinary=True, orders=4, sets=False):  # fmt: skip
-    precisions = []
-    for n in range(1, orders + 1):
-        counts = ngrams(candidate, n)
-        most = {g: max(ngrams(r, n)[g] for r in references) for g in counts}
-        if sets:
-            counts = Counter(dict.fromkeys(counts, 1))
-        hits = sum((min(c, most[g]) if clip else c * (most[g] > 0)) for g, c in counts.items())
-        precisions.append(hits / counts.total() if counts else 0.0)
-    lengths = [len(r) for r in references]
-    wanted = {
-        "closest": min((abs(x - len(candidate)), x) for x in lengths)[1],
-        "longest": max(lengths),
-        "shortest": min(lengths),
-        "tie_longer": min((abs(x - len(candidate)), -x, x) for x in lengths)[2],
-        "mean": sum(lengths) / len(lengths),
-        "first": lengths[0],
-    }[length]
-    if mean == "geometric":
-        if min(precisions) == 0:
-            return 0.0
-        score = math.exp(sum(map(math.log, precisions)) / orders)
-    elif mean == "arithmetic":
-        score = sum(precisions) / orders
-    else:
-        score = math.prod(precisions)
-    ratio = wanted / len(candidate) if ordinary else len(candidate) / wanted
-    return score * (math.exp(min(0.0, 1 - ratio)) if penalty else 1.0)
-
-
-def _bleu_option(**options):
-    return lambda candidate, references: _bleu_with(candidate, references, **options)
-
-
-def _f1(common, a, b):
-    return 2 * common / (a + b) if common else 0.0
-
-
-def _longest_run(candidate, reference):
-    """Length of the longest common run of neighbours (a substring, not a subsequence)."""
-    best = 0
-    for i in range(len(candidate)):
-        for j in range(len(reference)):
-            k = 0
-            while i + k < len(candidate) and j + k < len(reference) and candidate[i + k] == reference[j + k]:  # fmt: skip
-                k += 1
-            best = max(best, k)
-    return best
-
-
-def _lcs(candidate, reference):
-    return round(rouge_l(candidate, reference) * (len(candidate) + len(reference)) / 2)
-
-
-def _mean_of_both(common, a, b):
-    return (common / a + common / b) / 2
-
-
-def _greedy(candidate, reference):
-    """Takes each word of the candidate at its first place after the last match: a common subsequence, not always the longest."""
-    place = found = 0
-    for word in candidate:
-        if word in reference[place:]:
-            place, found = reference.index(word, place) + 1, found + 1
-    return found
-
-
-def _rouge_l_numpy(candidate, reference):
-    table = np.zeros((len(candidate) + 1, len(reference) + 1), int)
-    for i, a in enumerate(candidate, 1):
-        for j, b in enumerate(reference, 1):
-            table[i, j] = table[i - 1, j - 1] + 1 if a == b else max(table[i - 1, j], table[i, j - 1])  # fmt: skip
-    p, r = table[-1, -1] / len(candidate), table[-1, -1] / len(reference)
-    return 2 * p * r / (p + r) if p else 0.0
-
-
-def _rouge_n_lists(candidate, reference, n):
-    a = [tuple(candidate[i : i + n]) for i in range(len(candidate) - n + 1)]
-    b = [tuple(reference[i : i + n]) for i in range(len(reference) - n + 1)]
-    common = sum(min(a.count(g), b.count(g)) for g in set(a))
-    precision, recall = common / len(a), common / len(b)
-    return 2 * precision * recall / (precision + recall) if common else 0.0
-
-
-def _skips(tokens):
-    return Counter(combinations(tokens, 2))
-
-
-def _unordered(tokens):
-    return Counter(tuple(sorted(pair)) for pair in combinations(tokens, 2))
-
-
-def _both(a, b):
-    return (a & b).total(), a.total(), b.total()
-
-
-# --- perplexity, sign test -------------------------------------------------------------------------------------------
-
-
-def _log_prob_cases():
-    draw = torch.Generator().manual_seed(9)
-    return [
-        (torch.log_softmax(torch.randn(30, 6, generator=draw), 1)[:, 0],),
-        (torch.log(torch.tensor([0.25, 0.25, 0.25])),),
-        (torch.log(torch.tensor([0.5, 0.01, 0.9, 0.3])),),
-    ]
-
-
-def _trial_cases():
-    return [(9, 10), (30, 60), (41, 60), (3, 20), (0, 6), (53, 100), (5, 9)]
-
-
-def _tail(wins, trials, p=0.5):
+def _tail(wins, trials):
     return sum(math.comb(trials, k) for k in range(wins, trials + 1)) / 2**trials
 
 
-def _normal_p(wins, trials):
-    z = abs(wins - trials / 2) / math.sqrt(trials / 4)
-    return math.erfc(z / math.sqrt(2))
+@EXERCISES.declare(binomial_sign_test, tolerance=1e-6)
+class _:
+    cases = lambda: [(9, 10), (30, 60), (41, 60), (3, 20), (0, 6), (53, 100), (5, 9)]
 
+    class mistakes:
+        one_sided = lambda wins, trials: _tail(wins, trials)
+        smaller_side = lambda wins, trials: _tail(max(wins, trials - wins), trials)
+        exactly = lambda wins, trials: math.comb(trials, wins) / 2**trials
+        beyond_one = lambda wins, trials: 2 * _tail(max(wins, trials - wins), trials)
+        strictly = lambda wins, trials: min(1.0, 2 * _tail(max(wins, trials - wins) + 1, trials))
 
-def _sign_symmetric(wins, trials):
-    return min(1.0, 2 * _tail(max(wins, trials - wins), trials))
+        def normal(wins, trials):
+            z = abs(wins - trials / 2) / math.sqrt(trials / 4)
+            return math.erfc(z / math.sqrt(2))
 
+        other_tail = lambda wins, trials: _tail(trials - wins, trials)
+        confidence = lambda wins, trials: 1 - binomial_sign_test(wins, trials)
+        share = lambda wins, trials: wins / trials
 
-EXERCISES = [
-    Exercise(
-        "frechet_distance",
-        frechet_distance,
-        cases=_frechet_cases,
-        mistakes={
-            "no_root": _frechet_no_root,
-            "elementwise": _frechet_elementwise,
-            "diagonal": _frechet_diagonal,
-            "rooted": _frechet_rooted,
-            "no_mean": _frechet_no_mean,
-            "norm": _frechet_norm,
-            "no_two": _frechet_no_two,
-            "means_only": _frechet_means_only,
-            "root_of_trace": _frechet_root_of_trace,
-        },
-        alternatives=[_frechet_symmetric, _frechet_singular],
-    ),
-    Exercise(
-        "inception_score",
-        inception_score,
-        cases=_probs_cases,
-        mistakes={
-            "no_exp": lambda probs: _kl_rows(probs).mean(),
-            "sign": lambda probs: (-_kl_rows(probs).mean()).exp(),
-            "exp_first": lambda probs: _kl_rows(probs).exp().mean(),
-            "base_two": lambda probs: 2 ** _kl_rows(probs).mean(),
-            "summed": lambda probs: _kl_rows(probs).sum().exp(),
-            "over_all": lambda probs: (_kl_rows(probs) / probs.shape[1]).mean().exp(),
-            "by_parts": _score_by_parts,
-            "reverse": _score_reverse,
-            "marginal_only": lambda probs: (-torch.xlogy(probs.mean(0), probs.mean(0)).sum()).exp(),
-            "conditional_only": lambda probs: (-torch.xlogy(probs, probs).sum(1).mean()).exp(),
-        },
-        alternatives=[_score_numpy, _score_entropies],
-    ),
-    Exercise(
-        "bleu",
-        bleu,
-        cases=_bleu_cases,
-        mistakes={
-            "not_clipped": _bleu_option(clip=False),
-            "arithmetic": _bleu_option(mean="arithmetic"),
-            "product": _bleu_option(mean="product"),
-            "no_penalty": _bleu_option(penalty=False),
-            "penalty_reversed": _bleu_option(ordinary=False),
-            "longest": _bleu_option(length="longest"),
-            "shortest": _bleu_option(length="shortest"),
-            "mean_length": _bleu_option(length="mean"),
-            "tie_longer": _bleu_option(length="tie_longer"),
-            "bigrams": _bleu_option(orders=2),
-            "sets": _bleu_option(sets=True),
-            "first_reference": lambda candidate, references: bleu(candidate, references[:1]),
-        },
-        alternatives=[_bleu_option()],
-    ),
-    Exercise(
-        "rouge_n",
-        rouge_n,
-        cases=_ngram_cases,
-        mistakes={
-            "recall": lambda candidate, reference, n: (
-                (ngrams(candidate, n) & ngrams(reference, n)).total() / ngrams(reference, n).total()
-            ),
-            "precision": lambda candidate, reference, n: (
-                (ngrams(candidate, n) & ngrams(reference, n)).total() / ngrams(candidate, n).total()
-            ),
-            "not_clipped": lambda candidate, reference, n: _f1(
-                sum(c for g, c in ngrams(candidate, n).items() if g in ngrams(reference, n)),
-                ngrams(candidate, n).total(),
-                ngrams(reference, n).total(),
-            ),
-            "sets": lambda candidate, reference, n: _f1(
-                len(set(ngrams(candidate, n)) & set(ngrams(reference, n))),
-                len(ngrams(candidate, n)),
-                len(ngrams(reference, n)),
-            ),
-            "words": lambda candidate, reference, n: rouge_n(candidate, reference, 1),
-            "tokens_below": lambda candidate, reference, n: _f1(
-                (ngrams(candidate, n) & ngrams(reference, n)).total(),
-                len(candidate),
-                len(reference),
-            ),
-            "no_two": lambda candidate, reference, n: rouge_n(candidate, reference, n) / 2,
-            "mean_of_both": lambda candidate, reference, n: _mean_of_both(
-                *_both(ngrams(candidate, n), ngrams(reference, n))
-            ),
-        },
-        alternatives=[_rouge_n_lists],
-    ),
-    Exercise(
-        "rouge_l",
-        rouge_l,
-        cases=_text_cases,
-        mistakes={
-            "substring": lambda candidate, reference: _f1(
-                _longest_run(candidate, reference), len(candidate), len(reference)
-            ),
-            "recall": lambda candidate, reference: _lcs(candidate, reference) / len(reference),
-            "precision": lambda candidate, reference: _lcs(candidate, reference) / len(candidate),
-            "length": _lcs,
-            "bag": lambda candidate, reference: rouge_n(candidate, reference, 1),
-            "greedy": lambda candidate, reference: _f1(
-                _greedy(candidate, reference), len(candidate), len(reference)
-            ),
-            "longer": lambda candidate, reference: (
-                _lcs(candidate, reference) / max(len(candidate), len(reference))
-            ),
-            "skip_bigrams": lambda candidate, reference: rouge_s(candidate, reference),
-        },
-        alternatives=[_rouge_l_numpy],
-    ),
-    Exercise(
-        "rouge_s",
-        rouge_s,
-        cases=_text_cases,
-        mistakes={
-            "neighbours": lambda candidate, reference: rouge_n(candidate, reference, 2),
-            "unordered": lambda candidate, reference: _f1(
-                *_both(_unordered(candidate), _unordered(reference))
-            ),
-            "recall": lambda candidate, reference: (
-                (_skips(candidate) & _skips(reference)).total() / _skips(reference).total()
-            ),
-            "precision": lambda candidate, reference: (
-                (_skips(candidate) & _skips(reference)).total() / _skips(candidate).total()
-            ),
-            "sets": lambda candidate, reference: _f1(
-                len(set(_skips(candidate)) & set(_skips(reference))),
-                len(_skips(candidate)),
-                len(_skips(reference)),
-            ),
-            "not_clipped": lambda candidate, reference: _f1(
-                sum(c for g, c in _skips(candidate).items() if g in _skips(reference)),
-                _skips(candidate).total(),
-                _skips(reference).total(),
-            ),
-            "subsequence": lambda candidate, reference: rouge_l(candidate, reference),
-        },
-        alternatives=[
-            lambda candidate, reference: _f1(*_both(_skips(candidate), _skips(reference)))
-        ],
-    ),
-    Exercise(
-        "perplexity",
-        perplexity,
-        cases=_log_prob_cases,
-        mistakes={
-            "base_two": lambda token_log_probs: 2 ** (-token_log_probs.mean()),
-            "entropy": lambda token_log_probs: -token_log_probs.mean(),
-            "sign": lambda token_log_probs: token_log_probs.mean().exp(),
-            "summed": lambda token_log_probs: (-token_log_probs.sum()).exp(),
-            "mean_of_inverse": lambda token_log_probs: (-token_log_probs).exp().mean(),
-            "inverse_of_mean": lambda token_log_probs: 1 / token_log_probs.exp().mean(),
-        },
-        alternatives=[
-            lambda token_log_probs: math.exp(
-                -sum(map(float, token_log_probs)) / len(token_log_probs)
-            ),
-            lambda token_log_probs: np.exp(-np.mean(np.asarray(token_log_probs))),
-        ],
-    ),
-    Exercise(
-        "binomial_sign_test",
-        binomial_sign_test,
-        cases=_trial_cases,
-        mistakes={
-            "one_sided": lambda wins, trials: _tail(wins, trials),
-            "smaller_side": lambda wins, trials: _tail(max(wins, trials - wins), trials),
-            "exactly": lambda wins, trials: math.comb(trials, wins) / 2**trials,
-            "beyond_one": lambda wins, trials: 2 * _tail(max(wins, trials - wins), trials),
-            "strictly": lambda wins, trials: min(
-                1.0, 2 * (_tail(max(wins, trials - wins) + 1, trials))
-            ),
-            "normal": _normal_p,
-            "other_tail": lambda wins, trials: _tail(trials - wins, trials),
-            "confidence": lambda wins, trials: 1 - _sign_symmetric(wins, trials),
-            "share": lambda wins, trials: wins / trials,
-        },
-        alternatives=[_sign_symmetric],
-        tolerance=1e-6,
-    ),
-]
+    class alternatives:
+        symmetric = lambda wins, trials: min(1.0, 2 * _tail(max(wins, trials - wins), trials))
