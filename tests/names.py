@@ -247,7 +247,8 @@ def wrong(piece, known, folder=ROOT):
     ):
         return None
     try:
-        tree = ast.parse(piece.replace("…", "...").strip())
+        code = piece.replace("…", "...").strip()
+        tree = ast.parse(f"{code} ..." if code.endswith(":") else code)
     except SyntaxError:
         return None if piece in known.shown else "is no code, no file and no text that is shown"
     strict, loose = [], []
@@ -271,6 +272,8 @@ def wrong(piece, known, folder=ROOT):
                 loose.append(f"{root} is not known here")
         elif isinstance(node, ast.Name) and node not in inner and not _is_known(node.id, known):
             loose.append(f"{node.id} is not known here")
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name not in known.words:
+            loose.append(f"{node.name} is not known here")
         elif isinstance(node, ast.keyword) and node.arg and node.arg not in known.words:
             loose.append(f"{node.arg}= is not known here")
     if strict:

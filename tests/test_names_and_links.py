@@ -100,6 +100,7 @@ def small(text, code="x = net(images)", output=""):
         "`network`",
         "`x.no_such_method()`",
         "`predict-the-kl`",
+        "`def forwrad(x):`",
         "`To be`",
     ],
 )
@@ -110,7 +111,7 @@ def test_wrong_names_are_found(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "`x`, `net(images)`, `images.sum()`, `x = 1`, `code`",
+        "`x`, `net(images)`, `images.sum()`, `x = 1`, `code`, `def net(x):`",
         '`metrics.bleu`, `data.mnist`, `fit`, `check("entropy", entropy)`, `hint("…")`',
         '`COURSE_BUDGET=fast`, `make test NB=06_vae ONLY="lint unit"`, `python3 -m course_utils fetch --check`',
         "`data/README.md`, `data/checkpoints/`, `tests/test_prose.py`, `08_metrics.ipynb`",
