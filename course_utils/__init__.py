@@ -7,8 +7,8 @@ Names are loaded at first use (PEP 562), so ``import course_utils`` is instant a
 import importlib
 
 _HOME = {
-    "setup": "runtime",
-    "doctor": "runtime",
+    "setup": "session",
+    "doctor": "checkup",
     "budget": "runtime",
     "by_budget": "runtime",
     "autocast": "runtime",
@@ -21,7 +21,7 @@ _HOME = {
     "Choice": "explorer",
     "Toggle": "explorer",
     "load_shipped": "checkpoints",
-    "countdown": "training",
+    "countdown": "live",
     "fit": "training",
     "minibatches": "training",
     "History": "training",
@@ -29,7 +29,7 @@ _HOME = {
     "hint": "exercises",
     "solution": "exercises",
     "quiz": "quizzes",
-    "progress": "study",
+    "progress": "overview",
 }
 _MODULES = (
     "checkpoints",

@@ -10,7 +10,7 @@ import json
 import subprocess
 from dataclasses import asdict, dataclass
 
-from . import paths
+from . import paths, tables
 from .texts import message
 
 _INDEX = "index.json"
@@ -51,26 +51,26 @@ def recorded(name):
     """The Checkpoint entry of ``name``.  Raises CheckpointError that names those there are."""
     entries = _index()
     if name not in entries:
-        raise CheckpointError(
-            f"There is no checkpoint {name!r}; there are: {', '.join(entries) or 'none'}."
-        )
+        known = ", ".join(entries) or "none"
+        raise CheckpointError(message("checkpoint.unknown", name=name, names=known))
     return Checkpoint(**entries[name])
-
-
-def names():
-    """Names of all shipped checkpoints."""
-    return sorted(_index())
 
 
 def save(name, model, value, *, unit, task, cpu_seconds, seed, config=None, half=False):
     """Write the model's weights to ``data/checkpoints/NAME.safetensors`` with the figure they reached; for ``make full``.
 
-    half: keep the numbers in float16, half the size; measure ``value`` with the rounded weights then.  Returns the Checkpoint.
+    half: keep the numbers in float16, half the size; measure ``value`` with the rounded weights then.  All numbers may be numpy's or
+    torch's.  Returns the Checkpoint, equal to what ``recorded`` reads later.  Raises CheckpointError for a model with layers that have no
+    weights yet (lazy ones), ValueError for a value that is not finite, TypeError for a config that JSON can't hold.
     """
     import torch
     from safetensors.torch import save as pack
 
-    weights = {k: v.detach().contiguous().clone() for k, v in model.state_dict().items()}
+    state = _weights(model)
+    lazy = sorted(k for k, v in state.items() if torch.nn.parameter.is_lazy(v))
+    if lazy:
+        raise CheckpointError(message("checkpoint.lazy", layers=", ".join(lazy[:4])))
+    weights = {k: v.detach().contiguous().clone() for k, v in state.items()}
     if half:
         weights = {
             k: v.to(torch.float16) if v.is_floating_point() else v for k, v in weights.items()
@@ -79,12 +79,12 @@ def save(name, model, value, *, unit, task, cpu_seconds, seed, config=None, half
     entry = Checkpoint(
         name=name,
         task=task,
-        value=round(float(value), 6),
+        value=round(tables.number("value", value), 6),
         unit=unit,
         parameters=sum(p.numel() for p in model.parameters()),
-        cpu_seconds=round(float(cpu_seconds), 1),
-        seed=seed,
-        config=config or {},
+        cpu_seconds=round(tables.number("cpu_seconds", cpu_seconds), 1),
+        seed=tables.plain(seed),
+        config=tables.plain(config or {}),
         sha256=hashlib.sha256(content).hexdigest(),
     )
     folder().mkdir(parents=True, exist_ok=True)
@@ -98,32 +98,41 @@ def save(name, model, value, *, unit, task, cpu_seconds, seed, config=None, half
 def load(name, model):
     """Put the shipped weights into ``model`` (in place) and return the Checkpoint with its recorded figure.
 
+    A compiled model (torch.compile) is as good as a plain one, and lazy layers take the shapes of the file.
     Raises CheckpointError when the file is missing or altered, or when the model has other layers; the model is then unchanged.
     """
+    import torch
     from safetensors.torch import load as unpack
 
     entry = recorded(name)
     path = folder() / f"{name}.safetensors"
-    restore = f"To restore it: git checkout -- {paths.shown(path)}"
+    file, advice = paths.shown(path), paths.how_to_restore(path)
     if not path.is_file():
-        raise CheckpointError(f"The checkpoint file {paths.shown(path)} is missing. {restore}")
+        raise CheckpointError(message("checkpoint.missing", file=file, advice=advice))
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != entry.sha256:
-        raise CheckpointError(
-            f"The checkpoint file {paths.shown(path)} is damaged: {len(content):,} bytes whose SHA-256 isn't the recorded one. {restore}"
-        )
-    weights = unpack(content)
-    own = model.state_dict()
+        raise CheckpointError(message("checkpoint.damaged", file=file, size=len(content), advice=advice))  # fmt: skip
+    weights, own = unpack(content), _weights(model)
     differ = sorted(set(own) ^ set(weights)) or sorted(
-        k for k in own if own[k].shape != weights[k].shape
+        k
+        for k, v in own.items()
+        if not torch.nn.parameter.is_lazy(v) and v.shape != weights[k].shape
     )
     if differ:
-        raise CheckpointError(
-            f"The checkpoint {name!r} belongs to another model: it differs in {', '.join(differ[:4])}. "
-            f"Build the model with {entry.config or 'the settings of the lecture'}."
-        )
-    model.load_state_dict({k: v.to(own[k].dtype) for k, v in weights.items()})
+        layers, config = ", ".join(differ[:4]), entry.config or message("checkpoint.lecture")
+        raise CheckpointError(message("checkpoint.differs", name=name, layers=layers, config=config))  # fmt: skip
+    names = {_plain_name(k): k for k in model.state_dict()}
+    model.load_state_dict({names[k]: v.to(own[k].dtype) for k, v in weights.items()})
     return entry
+
+
+def _weights(model):
+    """The model's state under the names of its own layers, whether it, or a part of it, is compiled or not."""
+    return {_plain_name(k): v for k, v in model.state_dict().items()}
+
+
+def _plain_name(name):
+    return name.replace("_orig_mod.", "")  # torch.compile's
 
 
 def load_shipped(name, model):
@@ -205,6 +214,5 @@ def _index():
     try:
         return json.loads(path.read_text("utf8"))
     except ValueError:
-        raise CheckpointError(
-            f"{paths.shown(path)} is damaged. To restore it: git checkout -- {paths.shown(path)}"
-        ) from None
+        advice = paths.how_to_restore(path)
+        raise CheckpointError(message("checkpoint.index", file=paths.shown(path), advice=advice)) from None  # fmt: skip

@@ -1,9 +1,11 @@
 """Explorer: sliders that move a figure, and a picture of it wherever no kernel runs."""
 
+import html
 import math
 import time
 import weakref
 from dataclasses import dataclass
+from decimal import Decimal
 
 import ipywidgets as widgets
 import matplotlib as mpl
@@ -27,9 +29,15 @@ _SLOW = 0.1  # seconds a redraw may take before a slider waits for the mouse to 
 _WIDE = widgets.Layout(width="95%", max_width="720px")
 
 
+def _decimals(step):
+    """How many decimals tell two neighbouring values apart: as many as the first two digits of the step have."""
+    return max(0, -Decimal(f"{step:.1e}").normalize().as_tuple().exponent)
+
+
 @dataclass(frozen=True)
 class Slider:
-    """A number from ``low`` to ``high``; whole numbers if value, low, high and step all are.  log: ``value`` moves by factors."""
+    """A number from ``low`` to ``high``; whole numbers if value, low, high and step all are.  log: ``value`` moves by factors, and step
+    is one of its exponent.  The readout has the digits that a step changes."""
 
     value: float
     low: float
@@ -48,7 +56,12 @@ class Slider:
             low, high = math.log10(self.low), math.log10(self.high)
             step = (high - low) / 100 if self.step is None else self.step
             return widgets.FloatLogSlider(
-                self.value, min=low, max=high, step=step, readout_format=".3g", **label
+                self.value,
+                min=low,
+                max=high,
+                step=step,
+                readout_format=f".{max(3, 1 + _decimals(10**step - 1))}g",
+                **label,
             )
         numbers = (self.value, self.low, self.high, 1 if self.step is None else self.step)
         if all(isinstance(v, int) for v in numbers):
@@ -56,13 +69,12 @@ class Slider:
                 self.value, min=self.low, max=self.high, step=numbers[3], **label
             )
         step = (self.high - self.low) / 100 if self.step is None else self.step
-        digits = max(0, min(4, len(f"{step:.4f}".rstrip("0").split(".")[1])))
         return widgets.FloatSlider(
             self.value,
             min=self.low,
             max=self.high,
             step=step,
-            readout_format=f".{digits}f",
+            readout_format=f".{_decimals(step)}f",
             **label,
         )
 
@@ -148,7 +160,7 @@ class Explorer(widgets.VBox):
         )
         self._note = widgets.HTML()
         # widgets.Image has no alt attribute: a hidden text tells a screen reader what the picture shows
-        hidden = f'<span style="position:absolute;left:-10000px">{alt}</span>'
+        hidden = f'<span style="position:absolute;left:-10000px">{html.escape(alt)}</span>'
         super().__init__(
             [*self.controls.values(), self._note, self._image, widgets.HTML(_DECK + hidden)]
         )
@@ -210,7 +222,7 @@ class Explorer(widgets.VBox):
             if first:  # the author's mistake: say so where it is made
                 raise
             text = message("explorer.error", error=f"{type(error).__name__}: {error}")
-            self._note.value = f'<p role="alert">{text}</p>'
+            self._note.value = f'<p role="alert">{html.escape(text)}</p>'
         self.seconds = time.perf_counter() - start
 
     def _render(self):

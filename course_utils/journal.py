@@ -7,6 +7,7 @@ import json
 import os
 import warnings
 
+from . import paths
 from .texts import message
 
 
@@ -19,8 +20,7 @@ def append(path, entry):
             if file.tell() and not _ends_line(path):
                 line = b"\n" + line  # a kernel died while it wrote the line before
             file.write(line)  # one write: lines of two notebooks don't mix
-            file.flush()
-            os.fsync(file.fileno())
+            paths.sync(file)
     except OSError as error:
         text = message("journal.not_kept", file=path.name, reason=error.strerror or error)
         warnings.warn(text, stacklevel=3)

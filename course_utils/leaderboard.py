@@ -1,12 +1,10 @@
 """The leaderboard: every trained model of the course in the same units, the student's rows beside the shipped ones."""
 
 import json
-import math
-import os
 import warnings
 from dataclasses import asdict, dataclass
 
-from . import journal, paths, runtime, tables
+from . import journal, paths, runtime, settings, tables
 from .texts import message
 
 
@@ -30,6 +28,18 @@ class Row:
     lecture: str = ""
     higher_is_better: bool = False
     source: str = "yours"
+
+    def __post_init__(self):
+        """Numbers of any library become Python's own: rows are written as JSON and come back equal."""
+        for name in ("value", "stderr", "seconds", "cpu_seconds", "parameters", "seed"):
+            value = getattr(self, name)
+            if value is None and name != "value":
+                continue
+            value = tables.number(name, value)
+            if name in ("parameters", "seed"):
+                value = int(value)
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "higher_is_better", bool(self.higher_is_better))
 
     @property
     def key(self):
@@ -70,7 +80,7 @@ def _shipped():
 
 
 def _own():
-    return paths.user_dir() / "leaderboard.jsonl"
+    return paths.user_file("leaderboard.jsonl")
 
 
 def submit(task, model, value, *, unit, **facts):
@@ -78,14 +88,11 @@ def submit(task, model, value, *, unit, **facts):
 
     task: what is measured on which data, such as "binarised MNIST, test".  value: a finite number in ``unit``.
     facts: stderr, seconds, cpu_seconds, parameters, seed, lecture, higher_is_better; budget, the present one unless it is given ("full" for
-    a shipped checkpoint).
+    a shipped checkpoint).  Numbers may be numpy's or torch's.
     Kept in the folder of the student's own results; with COURSE_RECORD=1 (maintainers) in the shipped data/leaderboard.json.
-    Raises ValueError for a value that is not finite.  A file of the student's that can't be written gives a warning, never an error.
+    Raises ValueError for a number that is not finite.  A file of the student's that can't be written gives a warning, never an error.
     """
-    value = float(value)
-    if not math.isfinite(value):
-        raise ValueError(f"A leaderboard value must be finite; {model} on {task} has {value}")
-    record = os.environ.get("COURSE_RECORD") == "1"
+    record = settings.get("COURSE_RECORD")
     row = Row(
         task,
         model,
@@ -110,7 +117,8 @@ def _shipped_rows():
     try:
         return [Row(**r) for r in json.loads(path.read_text("utf8"))] if path.is_file() else []
     except (OSError, TypeError, ValueError):
-        warnings.warn(message("leaderboard.damaged", file=paths.shown(path)), stacklevel=4)
+        advice = paths.how_to_restore(path)
+        warnings.warn(message("leaderboard.damaged", file=paths.shown(path), advice=advice), stacklevel=4)  # fmt: skip
         return []
 
 
@@ -120,7 +128,7 @@ def _own_rows():
     for number, entry in enumerate(journal.read(_own()), 1):
         try:
             row = Row(**entry)
-        except TypeError:
+        except (TypeError, ValueError):
             text = message("journal.damaged", number=number, file=_own().name)
             warnings.warn(text, stacklevel=3)
             continue
@@ -135,8 +143,3 @@ def table(task):
         print(message("leaderboard.empty", task=task))
     sign = -1 if any(r.higher_is_better for r in rows) else 1
     return Table(sorted(rows, key=lambda r: sign * r.value))
-
-
-def tasks():
-    """Names of all tasks that have a row."""
-    return sorted({r.task for r in [*_shipped_rows(), *_own_rows()]})

@@ -3,7 +3,7 @@
 import base64
 import contextlib
 import io
-import os
+import warnings
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -12,6 +12,7 @@ from IPython.display import display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
+from . import settings
 from .texts import message
 
 # Okabe & Ito (2008): eight colours that readers with any common colour vision tell apart.  They are ordered so that
@@ -158,7 +159,7 @@ def png(fig, dpi=DPI, small=True, magnified=None):
         canvas = FigureCanvasAgg(fig)
         canvas.draw()
         image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-    if small and os.environ.get("COURSE_STRICT") == "1":
+    if small and settings.get("COURSE_STRICT"):
         cut = cut_texts(fig, magnified)
         if cut:
             raise AssertionError(message("figure.cut", texts=", ".join(map(repr, cut))))
@@ -186,7 +187,7 @@ def show(fig, alt):
     alt: what the picture shows, in a sentence or two, for a reader who can't see it.  Raises ValueError when it says nothing.
     """
     if len(alt.strip()) < 20:
-        raise ValueError(f"alt must say what the figure shows; {alt!r} doesn't")
+        raise ValueError(message("figure.alt", alt=alt))
     data, metadata = picture(png(fig), alt, width=page_width(fig))
     plt.close(fig)
     display(data, metadata=metadata, raw=True)
@@ -195,14 +196,23 @@ def show(fig, alt):
 def image_grid(images, columns=10, ax=None, titles=None, cmap="gray_r", vmin=0.0, vmax=1.0, gap=2):
     """Draw a batch of grey images as one grid, row by row.
 
-    images: (n, H, W) or (n, 1, H, W), tensor or array, in vmin..vmax; dark means vmax.  titles: one short text a column.
-    Returns the axes.  Raises ValueError for any other shape.
+    images: (n, H, W) or (n, 1, H, W), n > 0, tensor or array of any number type, in vmin..vmax; dark means vmax, and images that reach far
+    beyond give a warning.  titles: one short text a column.
+    Returns the axes.  Raises ValueError for any other shape, for columns < 1 and for vmin >= vmax.
     """
-    images = np.asarray(images.detach() if hasattr(images, "detach") else images, dtype=float)
+    if hasattr(images, "detach"):
+        images = images.detach().cpu().double()  # numpy has no bfloat16
+    images = np.asarray(images, dtype=float)
     if images.ndim == 4 and images.shape[1] == 1:
         images = images[:, 0]
-    if images.ndim != 3:
-        raise ValueError(f"images must be (n, H, W) or (n, 1, H, W); these are {images.shape}")
+    if images.ndim != 3 or not images.size:
+        raise ValueError(message("figure.images", shape=images.shape))
+    if columns < 1 or not vmin < vmax:
+        raise ValueError(message("figure.grid", columns=columns, vmin=vmin, vmax=vmax))
+    low, high = np.min(images), np.max(images)
+    if max(vmin - low, high - vmax) > 0.1 * (vmax - vmin):
+        text = message("figure.range", low=low, high=high, vmin=vmin, vmax=vmax)
+        warnings.warn(text, stacklevel=2)
     n, height, width = images.shape
     columns = min(columns, n)
     rows = -(-n // columns)

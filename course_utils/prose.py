@@ -1,9 +1,9 @@
 """Numbers that the text of a lecture quotes are tied to the code that computes them."""
 
-import os
 import re
 import warnings
 
+from . import settings
 from .texts import message
 
 _NUMBER = re.compile(r"[-+\u2212]?\d[\d,\u2009\u202f]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
@@ -28,6 +28,6 @@ def quoted(text, value, within):
     if abs(value - expected) <= within:
         return
     note = message("quoted.differs", text=text, value=f"{value:.6g}", within=f"{within:g}")
-    if os.environ.get("COURSE_STRICT") == "1":
+    if settings.get("COURSE_STRICT"):
         raise AssertionError(note)
     warnings.warn(note, stacklevel=2)

@@ -1,92 +1,22 @@
-"""progress(): which exercises are solved and how the quizzes went; kept in a file of the student's, sent nowhere."""
+"""What a student did: exercises and quizzes are remembered in a file of the student's, sent nowhere; overview.py shows it."""
 
-import html
-
-from . import journal, paths, tables
-from .texts import load, message
+from . import journal, paths
 
 FILE = "progress.jsonl"
-_FOLDER = "notebooks"
 
 
 def exercise(name, lecture, status):
     """Remember what became of an exercise.  lecture: its module, "lecture_02"; status: "right", "wrong", "hint" or "solution"."""
     entry = {"kind": "exercise", "name": name, "lecture": lecture, "status": status}
-    journal.append(paths.user_dir() / FILE, entry)
+    journal.append(paths.user_file(FILE), entry)
 
 
 def question(lecture, part, name, right):
     """Remember the first answer to a question of a quiz.  lecture: "02_entropy"; part: "before" or "after"."""
     entry = {"kind": "quiz", "lecture": lecture, "part": part, "name": name, "right": right}
-    journal.append(paths.user_dir() / FILE, entry)
+    journal.append(paths.user_file(FILE), entry)
 
 
-class Progress(list):
-    """One dict a lecture: lecture, solved and exercises (lists of names), before and after: (right at first try, answered, all)."""
-
-    def _rows(self):
-        for row in self:
-            solved = f"{len(row['solved'])} of {len(row['exercises'])}" if row["exercises"] else ""
-            parts = []
-            for part in ("before", "after"):
-                right, answered, total = row[part]
-                if not total:
-                    parts.append("")
-                elif not answered:
-                    parts.append("–")
-                else:
-                    parts.append(message("progress.quiz", right=right, total=total))
-            yield [row["lecture"], solved, *parts, ", ".join(row["open"])]
-
-    def _head(self):
-        return [
-            message(f"progress.{name}")
-            for name in ("lecture", "exercises", "before", "after", "open")
-        ]
-
-    def __repr__(self):
-        return f"{tables.as_text(self._head(), self._rows())}\n\n{self._where()}"
-
-    def _repr_html_(self):
-        table = tables.as_html(self._head(), self._rows())
-        return f"{table}<p>{html.escape(self._where())}</p>"
-
-    def _where(self):
-        return message("progress.where", file=paths.shown(paths.user_dir() / FILE))
-
-
-def progress():
-    """Solved exercises and quiz scores of every lecture, from the file in which this computer keeps them.  Returns a Progress.
-
-    An exercise that was right once stays solved.  Of a quiz the first answers count.
-    """
-    from .exercises import all_exercises
-
-    solved, answers = set(), {}
-    for entry in journal.read(paths.user_dir() / FILE):
-        if entry.get("kind") == "exercise" and entry.get("status") == "right":
-            solved.add(entry.get("name"))
-        elif entry.get("kind") == "quiz":
-            key = entry.get("lecture"), entry.get("part"), entry.get("name")
-            answers.setdefault(key, bool(entry.get("right")))
-    modules = {}
-    for name, (_, module) in all_exercises().items():
-        modules.setdefault(module.removeprefix("lecture_"), []).append(name)
-    rows = []
-    for path in sorted((paths.course_root() / _FOLDER).glob("*.ipynb")):
-        lecture = path.stem
-        short = next((m for m in modules if lecture.startswith(m + "_")), None)
-        names = modules.get(short, [])
-        try:
-            questions = load("quizzes", lecture)
-        except LookupError:
-            questions = {}
-        row = {"lecture": lecture, "exercises": names}
-        row["solved"] = [n for n in names if n in solved]
-        row["open"] = [n for n in names if n not in solved]
-        for part in ("before", "after"):
-            keys = [(lecture, part, q["id"]) for q in questions.get(part, [])]
-            given = [answers[k] for k in keys if k in answers]
-            row[part] = sum(given), len(given), len(keys)
-        rows.append(row)
-    return Progress(rows)
+def events():
+    """All that was remembered, oldest first, as dicts; a damaged line is reported and left out."""
+    return journal.read(paths.user_file(FILE))

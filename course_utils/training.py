@@ -1,4 +1,4 @@
-"""fit(): the training loop of the course, with a live curve, validation, and nothing lost on an interrupt; countdown(): for a lecture's own."""
+"""fit(): the training loop of the course, with a live curve, validation, and nothing lost on an interrupt or a NaN."""
 
 import copy
 import itertools
@@ -6,24 +6,20 @@ import math
 import time
 from dataclasses import dataclass, field
 
-import matplotlib as mpl
 import torch
-from IPython import get_ipython
-from IPython.display import display
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from torch.nn.parameter import is_lazy
 
-from . import plotting, runtime
+from . import runtime
+from .live import Curve
 from .texts import message
-
-_REDRAW = 1.0  # seconds between two pictures of the live curve
 
 
 @dataclass
 class History:
     """What happened in a training: ``steps`` and ``loss`` (one entry a step), ``valid_steps`` and ``valid``, ``terms`` (named parts
     of the loss, one list each), ``seconds`` and ``cpu_seconds`` of training and validation, ``parameters``, ``best`` (lowest
-    validation loss, or training loss where there is none) with ``best_step``, ``interrupted`` and ``diverged``."""
+    validation loss, or training loss where there is none) with ``best_step``, ``interrupted`` and ``diverged`` (something was no longer
+    finite), ``kept`` (the step after which the model had the weights that it has now)."""
 
     unit: str = ""
     loss: list = field(default_factory=list)
@@ -37,6 +33,7 @@ class History:
     best_step: int = 0
     interrupted: bool = False
     diverged: bool = False
+    kept: int = 0
 
     @property
     def steps(self):
@@ -92,142 +89,171 @@ def fit(
 ):
     """Train ``model`` by gradient descent and return the History; the curve is drawn while it runs.
 
-    model: torch.nn.Module.  loss: ``loss(model, batch)`` -> scalar tensor, or a dict of named scalars with the one to minimise
-    under "loss".  batches: iterable, started anew when it ends.  steps: number of updates.
+    model: torch.nn.Module, plain or compiled; lazy layers get their shapes from the first batch.  loss: ``loss(model, batch)`` -> scalar
+    tensor, or a dict of named scalars with the one to minimise under "loss".  batches: iterable, started anew when it ends.  steps:
+    number of updates.
     optimizer: a torch optimizer; Adam with learning rate ``lr`` if None.  schedule: "cosine" (down to a hundredth of lr, after a short
     warm-up) or None.  clip: largest norm of the gradient, or None.
     valid: ``valid(model)`` -> float on held-out data, lower is better; called in eval mode without gradients every ``every`` steps
     (default: ten times) and at the end.  keep: "best" restores the weights with the lowest validation loss, "last" leaves the last ones.
     unit: of the loss, for the axis.  autocast: compute in bfloat16 where this CPU is faster that way.
 
-    An interrupt (the stop button) or a loss that is no longer finite ends the training early: the best state so far stays in
-    the model, and the History says so.  Raises ValueError for steps < 1 or an unknown schedule or keep.
+    The stop button ends the training early.  So does the first number that is not finite: a loss, a held-out loss, a gradient (then no
+    update is made of it) or a weight.  The model then has the weights with the lowest validation loss, if it was validated and keep is
+    "best"; else, after an interrupt, the last ones, and after a number that is not finite, the last ones whose loss was finite.  The
+    curve's title, or a printed line, says which.
+    Raises ValueError for steps < 1, an unknown schedule or keep, or a loss that is no scalar with a gradient.
     """
     if steps < 1 or schedule not in ("cosine", None) or keep not in ("best", "last"):
         raise ValueError(
             f"fit needs steps >= 1, schedule 'cosine' or None, keep 'best' or 'last'; got {steps}, {schedule}, {keep}"
         )
+    stream = _with_shapes(model, loss, _endless(batches))
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = optimizer or torch.optim.Adam(parameters, lr=lr)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _cosine(steps)) if schedule else None
     every = every or max(1, steps // 10)
     history = History(unit=unit, parameters=sum(p.numel() for p in parameters))
-    curve = _Curve(title, unit, steps)
-    best_state = copy.deepcopy(model.state_dict())
+    curve = Curve(title, unit, steps)
+    good, best = (
+        _Snapshot(model),
+        None,
+    )  # the last weights whose loss was finite; those of the lowest validation loss
+    wrong = None  # what was not finite, its value, and the step
+    updating = False
     start, cpu_start = time.perf_counter(), time.process_time()
-
-    def validate(step):
-        nonlocal best_state
-        model.eval()
-        with torch.no_grad():
-            value = float(valid(model))
-        model.train()
-        history.valid_steps.append(step)
-        history.valid.append(value)
-        if value < history.best:
-            history.best, history.best_step = value, step
-            best_state = copy.deepcopy(model.state_dict())
-
     was_training = model.training
     model.train()
     try:
-        for step, batch in enumerate(itertools.islice(_endless(batches), steps), 1):
+        for step, batch in enumerate(itertools.islice(stream, steps), 1):
             with runtime.autocast(autocast):
-                result = loss(model, batch)
-            terms = result if isinstance(result, dict) else {"loss": result}
+                terms = _terms(loss(model, batch))
             value = float(terms["loss"].detach())
             if not math.isfinite(value):
-                history.diverged = True
-                curve.note = message("fit.diverged", loss=value, step=step)
+                wrong = "loss", value, step
                 break
+            good.take(step - 1)
             optimizer.zero_grad(set_to_none=True)
             terms["loss"].backward()
+            gradient = _size(p.grad for p in parameters)
+            if not math.isfinite(gradient):
+                wrong = "gradient", gradient, step
+                break
             if clip is not None:
                 torch.nn.utils.clip_grad_norm_(parameters, clip)
+            updating = True
             optimizer.step()
+            weight = _size(parameters)
+            if not math.isfinite(weight):
+                wrong = "weight", weight, step
+                break
+            updating = False
             if scheduler:
                 scheduler.step()
             history.loss.append(value)
             for name, term in terms.items():
                 if name != "loss":
-                    history.terms.setdefault(name, []).append(float(term))
-            if valid and (step % every == 0 or step == steps):
-                validate(step)
-            elif not valid and value < history.best:
+                    history.terms.setdefault(name, []).append(float(torch.as_tensor(term).detach()))
+            judged = not valid or step % every == 0 or step == steps
+            if valid and judged:
+                value = _validate(model, valid)
+                history.valid_steps.append(step)
+                history.valid.append(value)
+                if not math.isfinite(value):
+                    wrong = "valid", value, step
+                    break
+            if judged and value < history.best:
                 history.best, history.best_step = value, step
+                best = _Snapshot(model, step) if valid else None
             curve.update(history, time.perf_counter() - start)
     except KeyboardInterrupt:
         history.interrupted = True
-        curve.note = message("fit.interrupted", step=len(history.loss), steps=steps)
-    if history.diverged or (history.valid and keep == "best"):
-        model.load_state_dict(best_state)
-    model.train(was_training)
-    history.seconds, history.cpu_seconds = (
-        time.perf_counter() - start,
-        time.process_time() - cpu_start,
-    )
+        if updating:  # some weights are updated and some are not
+            good.restore()
+    finally:
+        model.train(was_training)
+    history.diverged = wrong is not None
+    history.kept = len(history.loss)
+    chosen = best if keep == "best" and best else good if wrong else None
+    if chosen:
+        chosen.restore()
+        history.kept = chosen.step
+    if wrong:
+        what, value, step = wrong
+        curve.note = message("fit.not_finite", what=message(f"fit.what_{what}"), value=value, step=step, kept=history.kept)  # fmt: skip
+    elif history.interrupted:
+        kind = "best" if chosen else "last"
+        curve.note = message(f"fit.interrupted_{kind}", step=len(history.loss), steps=steps, kept=history.kept)  # fmt: skip
+    history.seconds = time.perf_counter() - start
+    history.cpu_seconds = time.process_time() - cpu_start
     curve.finish(history)
     return history
 
 
-def countdown(steps, title="Training"):
-    """Step numbers 1..steps for a loop that a lecture writes itself; shows how far it is and what time is left.
+class _Snapshot:
+    """A copy of a model's weights and buffers, and after which step it was taken."""
 
-    The stop button ends the loop early, between two steps or within one: what the loop has changed so far stays, the line says at which
-    step it stopped, and the notebook goes on.  Wrap the loop's body in no ``try`` of your own.
+    def __init__(self, model, step=0):
+        self.model, self.step = model, step
+        self.state = copy.deepcopy(model.state_dict())
 
-    steps: number of updates.  Usage: ``with countdown(500, "GAN") as steps: for step in steps: ...``
-    """
-    return _Countdown(steps, title)
+    def take(self, step):
+        """Copy anew, into the same memory: this is done in every step."""
+        for name, now in self.model.state_dict().items():
+            if isinstance(now, torch.Tensor) and now.shape == self.state[name].shape:
+                self.state[name].copy_(now)
+            else:  # extra state, or a buffer that grows
+                self.state[name] = copy.deepcopy(now)
+        self.step = step
+
+    def restore(self):
+        self.model.load_state_dict(self.state)
 
 
-class _Countdown:
-    """Context that swallows the interrupt of a training, and the iterator inside it."""
+def _validate(model, valid):
+    model.eval()
+    with torch.no_grad():
+        value = float(valid(model))
+    model.train()
+    return value
 
-    def __init__(self, steps, title):
-        if steps < 1:
-            raise ValueError(f"countdown needs steps >= 1; got {steps}")
-        self.steps, self.title, self.done = steps, title, 0
-        self.interrupted = False
-        self.seconds = self.cpu_seconds = 0.0
-        shell = get_ipython()
-        self._live = shell is not None and getattr(shell, "kernel", None) is not None
-        self._handle = None
 
-    def __enter__(self):
-        self._start, self._cpu_start = time.perf_counter(), time.process_time()
-        return self
+def _size(tensors):
+    """How large some tensors are: nan or inf if, and only if, a number in them is."""
+    there = [t.detach() for t in tensors if t is not None]
+    norm = torch.nn.utils.get_total_norm(there)
+    if not torch.isfinite(
+        norm
+    ):  # squares of large numbers overflow; this norm has none, but takes 40 times as long
+        norm = torch.nn.utils.get_total_norm(there, norm_type=math.inf)
+    return float(norm)
 
-    def __iter__(self):
-        drawn = self._start
-        for step in range(1, self.steps + 1):
-            yield step
-            self.done = step
-            now = time.perf_counter()
-            if now - drawn > _REDRAW:
-                left = (now - self._start) / step * (self.steps - step)
-                self._say(message("fit.progress", step=step, steps=self.steps, left=f"{left:.0f}"))
-                drawn = now
 
-    def __exit__(self, kind, error, trace):
-        self.seconds = time.perf_counter() - self._start
-        self.cpu_seconds = time.process_time() - self._cpu_start
-        self.interrupted = kind is KeyboardInterrupt
-        if self.interrupted:
-            self._say(message("fit.interrupted", step=self.done, steps=self.steps))
-        elif kind is None:
-            self._say(message("fit.done", steps=self.done, seconds=f"{self.seconds:.1f}"))
-        return self.interrupted
+def _terms(result):
+    """What a loss returned, as a dict of scalars."""
+    terms = result if isinstance(result, dict) else {"loss": result}
+    loss = terms.get("loss")
+    if isinstance(loss, torch.Tensor) and loss.numel() == 1 and loss.requires_grad:
+        return terms
+    if isinstance(loss, torch.Tensor):
+        kind = "with" if loss.requires_grad else "without"
+        found = f"a tensor of shape {tuple(loss.shape)}, {kind} a gradient"
+    else:
+        found = repr(loss) if "loss" in terms else f"a dict with {', '.join(map(repr, terms))}"
+    raise ValueError(message("fit.loss", found=found))
 
-    def _say(self, status):
-        text = f"{self.title}: {status}"
-        if not self._live:
-            if self.interrupted:
-                print(text)
-        elif self._handle is None:
-            self._handle = display({"text/plain": text}, raw=True, display_id=True)
-        else:
-            self._handle.update({"text/plain": text}, raw=True)
+
+def _with_shapes(model, loss, stream):
+    """The batches; lazy layers have got their weights by then, from the first one."""
+    if not any(map(is_lazy, model.parameters())):
+        return stream
+    first = next(stream)
+    with torch.no_grad():
+        loss(model, first)
+    lazy = [name for name, p in model.named_parameters() if is_lazy(p)]
+    if lazy:
+        raise ValueError(message("fit.lazy", layers=", ".join(lazy[:4])))
+    return itertools.chain([first], stream)
 
 
 def _endless(batches):
@@ -253,94 +279,3 @@ def _cosine(steps):
         )
 
     return factor
-
-
-class _Curve:
-    """The picture of a training.  Outside of a notebook it stays silent."""
-
-    def __init__(self, title, unit, steps):
-        self.title, self.unit, self.steps = title, unit, steps
-        self.note = ""
-        self._drawn = time.perf_counter()
-        self._handle = None
-        shell = get_ipython()
-        self._live = shell is not None and getattr(shell, "kernel", None) is not None
-
-    def update(self, history, seconds):
-        if not self._live or time.perf_counter() - self._drawn < _REDRAW:
-            return
-        done = len(history.loss)
-        left = seconds / done * (self.steps - done)
-        self._show(
-            history, message("fit.progress", step=done, steps=self.steps, left=f"{left:.0f}")
-        )
-        self._drawn = time.perf_counter()
-
-    def finish(self, history):
-        if self._live and history.loss:
-            text = self.note or message(
-                "fit.done", steps=len(history.loss), seconds=f"{history.seconds:.1f}"
-            )
-            self._show(history, text, final=True)
-        elif self.note:
-            print(self.note)
-
-    def _show(self, history, status, final=False):
-        with mpl.rc_context({"font.size": 11}):
-            figure = Figure(figsize=(7, 2.8))
-            FigureCanvasAgg(figure)
-            ax = figure.subplots()
-            steps, loss = _thin(history.steps, history.loss)
-            ax.plot(
-                steps, loss, color=plotting.COLORS["sky"], linewidth=1.2, label="training batch"
-            )
-            if history.valid:
-                ax.plot(
-                    history.valid_steps,
-                    history.valid,
-                    "o-",
-                    color=plotting.COLORS["red"],
-                    markersize=4,
-                    label="held out",
-                )
-                ax.legend()
-            ax.set(xlabel="step", ylabel=self.unit or "loss", xlim=(0, self.steps))
-            self._limits(ax, loss, history.valid)
-            ax.set_title(f"{self.title}: {status}", fontsize=11)
-            valid = (
-                message("fit.alt_valid", valid=f"{history.valid[-1]:.4g}", unit=self.unit)
-                if history.valid
-                else ""
-            )
-            alt = message(
-                "fit.alt",
-                title=self.title,
-                first=f"{history.loss[0]:.4g}",
-                last=f"{loss[-1]:.4g}",
-                unit=self.unit,
-                steps=len(history.loss),
-                valid=valid,
-            )
-            if self.note:  # what the title says of an interrupt or a divergence
-                alt = f"{alt} {self.note}"
-            image = plotting.png(figure, dpi=100, small=final)
-            data, metadata = plotting.picture(image, alt, width=plotting.page_width(figure))
-        if self._handle is None:
-            self._handle = display(data, metadata=metadata, raw=True, display_id=True)
-        else:
-            self._handle.update(data, metadata=metadata, raw=True)
-
-    @staticmethod
-    def _limits(ax, loss, valid):
-        """The first steps are often far off the rest; don't let them flatten the curve."""
-        tail = [*loss[len(loss) // 20 :], *valid]
-        low, high = min(tail), max(tail)
-        margin = 0.08 * (high - low) or 0.1
-        ax.set_ylim(low - margin, high + margin)
-
-
-def _thin(steps, loss, points=300):
-    """At most ``points`` means of neighbouring steps, so that a long training stays readable."""
-    size = max(1, len(loss) // points)
-    blocks = range(0, len(loss) - len(loss) % size, size)
-    return [steps[i + size - 1] for i in blocks], [sum(loss[i : i + size]) / size for i in blocks]

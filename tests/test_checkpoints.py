@@ -5,10 +5,12 @@ import re
 import shutil
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 
-from course_utils import checkpoints, load_shipped, notebooks, paths
+from course_utils import checkpoints, load_shipped, paths
+from course_utils.commands import notebooks
 
 CALL = re.compile(r'(\w+) = load_shipped\("(\w+)", (\w+)\)')
 
@@ -97,12 +99,72 @@ def flip(path):
         ("index.json", cut, "index.json is damaged"),
     ],
 )
-def test_damaged_files_say_which_and_how_to_restore_them(course, file, damage, said):
+@pytest.mark.parametrize("git", [True, False])
+def test_damaged_files_say_which_and_how_to_restore_them(course, file, damage, said, git):
+    if git:
+        (course / ".git").mkdir()
     path = course / "data" / "checkpoints" / file
     damage(path)
     with pytest.raises(checkpoints.CheckpointError, match=said) as error:
         load_shipped("03_made", lambda hidden: torch.nn.Linear(hidden, 2))
-    assert "git checkout -- data/checkpoints/" in str(error.value)
+    advice = f"git checkout -- data/checkpoints/{file}" if git else f"copy data/checkpoints/{file}"
+    assert advice in str(error.value)
+
+
+class Net(torch.nn.Sequential):
+    def __init__(self, sizes):
+        super().__init__(torch.nn.Linear(*sizes), torch.nn.BatchNorm1d(sizes[1]))
+
+
+@pytest.fixture
+def saved(course):
+    """A network, and its checkpoint with facts in the numbers of numpy and torch."""
+    torch.manual_seed(0)
+    network = Net((3, 2))
+    entry = checkpoints.save(
+        "00_net", network, torch.tensor(1.5), unit="nats", task="a task", cpu_seconds=np.float32(2.25),
+        seed=np.int64(7), config={"sizes": (np.int64(3), torch.tensor(2))},
+    )  # fmt: skip
+    return network, entry
+
+
+def test_facts_of_every_library_come_back_equal(saved, course):
+    _, entry = saved
+    assert checkpoints.recorded("00_net") == entry
+    assert entry.config == {"sizes": [3, 2]} and entry.seed == 7 and entry.cpu_seconds == 2.2
+    kept = (course / "data/checkpoints/index.json").read_bytes()
+    for wrong in [{"value": float("nan")}, {"config": {"layer": torch.nn.Linear}}]:
+        facts = {"value": 1.0, "unit": "nats", "task": "t", "cpu_seconds": 1, "seed": 0} | wrong
+        with pytest.raises((ValueError, TypeError), match=r"must be finite|can't be written down"):
+            checkpoints.save("00_net", Net((3, 2)), **facts)
+    assert (course / "data/checkpoints/index.json").read_bytes() == kept
+
+
+@pytest.mark.parametrize("kind", ["whole", "part"])
+def test_compiled_networks_are_saved_and_loaded_as_plain_ones(saved, kind):
+    def compiled(network):
+        if kind == "whole":
+            return torch.compile(network, backend="eager")
+        network[0] = torch.compile(network[0], backend="eager")
+        return network
+
+    network, entry = saved
+    other = Net((3, 2))
+    weight = other[0].weight  # its own, compiled or not
+    checkpoints.load("00_net", compiled(other))
+    assert torch.equal(weight, network[0].weight)
+    facts = {"unit": "nats", "task": "t", "cpu_seconds": 1, "seed": 0}
+    assert checkpoints.save("00_net", compiled(network), 1.5, **facts).sha256 == entry.sha256
+
+
+def test_lazy_layers_take_the_shapes_of_the_file(saved):
+    network, _ = saved
+    lazy = torch.nn.Sequential(torch.nn.LazyLinear(2), torch.nn.BatchNorm1d(2)).eval()
+    with pytest.raises(checkpoints.CheckpointError, match=r"0\.bias, 0\.weight.*call it once"):
+        checkpoints.save("00_lazy", lazy, 1, unit="nats", task="t", cpu_seconds=1, seed=0)
+    checkpoints.load("00_net", lazy)
+    x = torch.randn(4, 3)
+    assert torch.equal(lazy(x), network.eval()(x))
 
 
 def test_a_network_with_other_layers_stays_as_it_was(course):

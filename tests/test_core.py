@@ -12,7 +12,19 @@ import pytest
 import torch
 from nbclient import NotebookClient
 
-from course_utils import Choice, Explorer, Slider, Toggle, leaderboard, plotting, runtime, training
+from course_utils import (
+    Choice,
+    Explorer,
+    Slider,
+    Toggle,
+    checkup,
+    doctor,
+    leaderboard,
+    plotting,
+    runtime,
+    setup,
+    training,
+)
 from course_utils.prose import first_number, quoted
 from course_utils.texts import load, message
 
@@ -29,14 +41,14 @@ def test_budget(monkeypatch):
 
 
 def test_setup_seeds_and_enlarges(capsys):
-    runtime.setup("00_test", seed=3)
+    setup("00_test", seed=3)
     first = torch.rand(2), np.random.rand(2)  # noqa: NPY002
     usual = plotting.zoom((8, 4))
-    runtime.setup("00_test", seed=3, projector=True)
+    setup("00_test", seed=3, projector=True)
     assert torch.equal(first[0], torch.rand(2))
     assert np.array_equal(first[1], np.random.rand(2))  # noqa: NPY002
     assert plotting.zoom((8, 4)) > usual == 1
-    runtime.setup("00_test")
+    setup("00_test")
     assert plotting.zoom((8, 4)) == 1
     assert "00_test" in capsys.readouterr().out
 
@@ -54,21 +66,21 @@ def test_autocast_follows_the_cpu_and_can_be_overruled(monkeypatch):
 
 
 def test_doctor_finds_everything_in_place():
-    found = runtime.doctor()
+    found = doctor()
     assert {"Python", "torch", "CPU", "disk"} <= {f.topic for f in found}
     assert "✓ Python" in repr(found)
 
 
 def test_doctor_names_a_missing_package(monkeypatch):
-    real = runtime.importlib.metadata.version
+    real = checkup.importlib.metadata.version
 
     def version(name):
         if name == "torchvision":
-            raise runtime.importlib.metadata.PackageNotFoundError
+            raise checkup.importlib.metadata.PackageNotFoundError
         return real(name)
 
-    monkeypatch.setattr(runtime.importlib.metadata, "version", version)
-    found = runtime.doctor()
+    monkeypatch.setattr(checkup.importlib.metadata, "version", version)
+    found = doctor()
     assert not found.ready
     assert "make lab" in next(f.text for f in found if f.topic == "torchvision")
 
@@ -100,10 +112,13 @@ def test_messages_have_their_blanks_filled():
     assert "late" in message("quoted.differs", text="late", value=1, within=2)
 
 
-def test_a_missing_language_says_which_exist(monkeypatch):
+def test_a_language_that_is_none_says_which_there_are(monkeypatch):
     monkeypatch.setenv("COURSE_LANG", "xx")
-    with pytest.raises(LookupError, match="Languages that have it: en"):
+    with pytest.raises(ValueError, match=r"COURSE_LANG='xx'.*en, uk or ru"):
         load("quizzes", "02_entropy")
+    monkeypatch.delenv("COURSE_LANG")
+    with pytest.raises(LookupError, match=r"No quizzes text 'nothing'; there are: .*02_entropy"):
+        load("quizzes", "nothing")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +160,29 @@ def test_show_wants_alt_text_and_closes_the_figure(capsys):
         plotting.show(fig, alt="plot")
     plotting.show(fig, alt="A rising line from one to two, for a test.")
     assert not plt.fignum_exists(fig.number)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64, torch.bool, torch.uint8])  # fmt: skip
+def test_image_grid_takes_every_number_type(dtype):
+    images = torch.eye(4).expand(3, 4, 4)
+    sheet = plotting.image_grid(images.to(dtype).requires_grad_(dtype.is_floating_point))
+    assert np.array_equal(sheet.images[0].get_array()[:4, :4], np.eye(4))
+    plt.close("all")
+
+
+def test_image_grid_names_what_it_cannot_draw():
+    with pytest.raises(ValueError, match=r"at least one; these are \(0, 28, 28\)"):
+        plotting.image_grid(torch.zeros(0, 1, 28, 28))
+    for options in [{"columns": 0}, {"vmin": 1, "vmax": 1}, {"vmin": float("nan")}]:
+        with pytest.raises(ValueError, match="columns >= 1 and vmin < vmax"):
+            plotting.image_grid(torch.zeros(2, 4, 4), **options)
+    with pytest.warns(UserWarning, match="from 0 to 255, but the scale from 0 to 1: .* cut off"):
+        plotting.image_grid(torch.tensor([[[0, 255]]], dtype=torch.uint8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plotting.image_grid(torch.tensor([[[0, 255]]], dtype=torch.uint8), vmax=255)
+        plotting.image_grid(torch.tensor([[[-0.02, 1.05]]]))  # a little over: samples of a model
+    plt.close("all")
 
 
 def test_image_grid_places_every_image():
@@ -218,6 +256,44 @@ def test_explorer_refuses_what_it_cannot_use():
         Explorer(drawing, alt="x", speed=3)
     with pytest.raises(ZeroDivisionError):
         Explorer(lambda fig, a: 1 / 0, alt="x", a=Slider(0, 0, 1))
+
+
+def test_explorer_escapes_what_it_shows():
+    """An error and a text alternative are text, whatever they hold."""
+
+    def draw(fig, a):
+        if a:
+            raise ValueError("'<' not supported between <class 'int'> & <script>alert(1)</script>")
+
+    ex = Explorer(draw, alt='For x < 3 & y > "2": <b>nothing</b>.', a=Slider(0, 0, 1))
+    ex.set(a=1)
+    assert "&lt;class &#x27;int&#x27;&gt; &amp; &lt;script&gt;" in ex.error
+    assert "<script" not in ex.error and "<class" not in ex.error
+    hidden = ex.children[-1].value
+    assert "x &lt; 3 &amp; y &gt; &quot;2&quot;: &lt;b&gt;" in hidden and "<b>" not in hidden
+
+
+@pytest.mark.parametrize(
+    "slider",
+    [
+        Slider(0.0, 0, 1e-4, step=1e-5),
+        Slider(0.0, 0, 3e-7),
+        Slider(0.0, 0, 1, step=0.25),
+        Slider(0.5, 0, 1, step=0.025),
+        Slider(0.0, 0, 10 / 3),
+        Slider(0.0, 0, 5e6, step=25_000.0),
+        Slider(1.0, 0.5, 2.0, log=True),
+        Slider(1.0, 0.999, 1.001, log=True, step=1e-6),
+        Slider(1e-5, 1e-6, 1.0, log=True),
+    ],
+)
+def test_readouts_tell_neighbouring_values_apart(slider):
+    control = slider.widget()
+    values = [control.min + i * control.step for i in range(5)]
+    values = [10**v for v in values] if slider.log else values
+    read = [format(v, control.readout_format) for v in values]
+    assert len(set(read)) == len(read), read
+    assert all(len(text) < 12 for text in read)
 
 
 def test_sliders_choose_their_kind():
@@ -351,13 +427,63 @@ def test_leaderboard_keeps_ranks_and_replaces(board, monkeypatch):
     ]
     assert "95.00" in repr(table)
     assert "<td>nats/image</td>" in table._repr_html_()
-    assert leaderboard.tasks() == ["digits", "other"]
+    assert [r.value for r in leaderboard.table("other")] == [1.0]
 
 
 def test_leaderboard_higher_is_better(board):
     for model, value in [("a", 0.9), ("b", 0.99)]:
         leaderboard.submit("accuracy", model, value, unit="share", higher_is_better=True)
     assert [r.model for r in leaderboard.table("accuracy")] == ["b", "a"]
+
+
+@pytest.mark.parametrize("number", [np.float32, np.array, torch.tensor, lambda v: torch.tensor([v])])  # fmt: skip
+def test_leaderboard_takes_numbers_of_every_library(board, number):
+    facts = {"stderr": 0.25, "seconds": 1.5, "cpu_seconds": 2.5}
+    whole = {"parameters": 784, "seed": 3}
+    row = leaderboard.submit(
+        "digits",
+        "a",
+        number(99.5),
+        unit="nats",
+        higher_is_better=np.bool_(False),
+        **{k: number(v) for k, v in facts.items()},
+        **{k: number(v) for k, v in whole.items()},
+    )
+    (again,) = leaderboard.table("digits")
+    assert (
+        again
+        == row
+        == leaderboard.Row("digits", "a", 99.5, "nats", budget="class", **facts, **whole)
+    )
+    assert all(type(getattr(row, name)) is int for name in whole) and type(row.stderr) is float
+    assert "784" in repr(leaderboard.table("digits"))
+
+
+def test_leaderboard_names_the_number_that_is_none(board):
+    with pytest.raises(ValueError, match="stderr must be finite"):
+        leaderboard.submit("digits", "a", 1.0, unit="nats", stderr=torch.tensor(float("nan")))
+    with pytest.raises(ValueError, match="seconds must be one number"):
+        leaderboard.submit("digits", "a", 1.0, unit="nats", seconds=torch.ones(2))
+    assert not (board / "mine").exists()
+
+
+def test_leaderboard_leaves_out_a_row_whose_value_is_no_number(board):
+    leaderboard.submit("digits", "a", 1.0, unit="nats")
+    with open(board / "mine" / "leaderboard.jsonl", "a") as file:
+        file.write('{"task": "digits", "model": "b", "value": "many", "unit": "nats"}\n')
+    with pytest.warns(UserWarning, match="Line 2 of leaderboard.jsonl is damaged"):
+        assert [r.model for r in leaderboard.table("digits")] == ["a"]
+
+
+@pytest.mark.parametrize("git", [True, False])
+def test_a_damaged_leaderboard_says_how_to_restore_it(board, monkeypatch, git):
+    monkeypatch.setattr(leaderboard.paths, "course_root", lambda: board)
+    if git:
+        (board / ".git").mkdir()
+    (board / "leaderboard.json").write_text("[{")
+    advice = "git checkout -- leaderboard.json" if git else "copy leaderboard.json from a fresh"
+    with pytest.warns(UserWarning, match=advice):
+        leaderboard.table("digits")
 
 
 def test_leaderboard_survives_a_damaged_line(board):

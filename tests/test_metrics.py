@@ -1,8 +1,11 @@
 """Judges of images: the network has its accuracy; each figure is what its paper says and what torchmetrics computes."""
 
+import ast
+import graphlib
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,6 +59,53 @@ def test_chunks_do_not_change_features(digits):
 def test_wrong_images_are_refused(images, said):
     with pytest.raises(ValueError, match=said):
         metrics.features(images)
+
+
+DIGITS = torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        list(DIGITS),
+        [x.numpy() for x in DIGITS],
+        DIGITS.tolist(),
+        DIGITS.numpy().astype(">f4"),
+        np.ascontiguousarray(DIGITS.numpy()[:, :, :, ::-1])[:, :, :, ::-1],
+        DIGITS.clone().requires_grad_(),
+    ],
+    ids=["tensors", "arrays", "lists", "byte order", "strides", "gradient"],
+)
+def test_images_come_in_any_container(images):
+    torch.testing.assert_close(metrics.features(images), metrics.features(DIGITS))
+    assert metrics.perceptual_distance(images, DIGITS).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_images_and_probabilities_of_half_precision(dtype):
+    x = DIGITS.to(dtype)
+    torch.testing.assert_close(metrics.features(x), metrics.features(x.float()))
+    assert metrics.perceptual_distance(x, x.float()).max() == 0
+    probs = (3 * torch.randn(500, 10, generator=torch.Generator().manual_seed(0))).softmax(1)
+    exact = metrics.inception_score(probs)  # rows of bfloat16 sum to 1 within 0.4 %
+    assert metrics.inception_score(probs.to(dtype)) == pytest.approx(exact, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        ([], "no images"),
+        (np.zeros((0, 28, 28)), "no images"),
+        (["abc"], "real numbers"),
+        (DIGITS + 1j, "real numbers"),
+        ([torch.zeros(28, 28), torch.zeros(1, 28, 28)], r"one shape.*\(1, 28, 28\), \(28, 28\)"),
+        ([[0.0, 1], [0.0]], "rows of one length"),
+    ],
+)
+def test_what_holds_no_images_is_refused(x, said):
+    for call in (metrics.features, metrics.class_probabilities):
+        with pytest.raises(ValueError, match=said):
+            call(x)
 
 
 def by_the_book(a, b):
@@ -201,6 +251,19 @@ def test_frechet_distance_keeps_small_differences():
     assert metrics.frechet_distance(a, b) == pytest.approx(exact, rel=1e-5)
 
 
+def test_features_come_in_any_container():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 40, 3))
+    exact = metrics.frechet_distance(a, b)
+    for x in (a[::-1], list(torch.from_numpy(a)), a.astype(">f8"), a.tolist()):
+        assert metrics.frechet_distance(x, b) == pytest.approx(exact, rel=1e-12)
+        assert metrics.precision_recall(x, b) == metrics.precision_recall(a, b)
+    numbers = [torch.tensor(1.0, requires_grad=True), torch.tensor(2.0)]
+    assert metrics.bootstrap_interval(np.mean, numbers) == metrics.bootstrap_interval(
+        np.mean, [1.0, 2.0]
+    )
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.int64])
 def test_frechet_distance_of_other_types(dtype):
     g = torch.Generator().manual_seed(0)
@@ -230,6 +293,37 @@ def test_frechet_distance_between_gaussians():
     assert metrics.frechet_gaussians(
         [0.0, 0], np.zeros((2, 2)), [3.0, 4], np.zeros((2, 2))
     ) == pytest.approx(25)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_frechet_between_strongly_correlated_gaussians_of_float32(seed):
+    """60 samples of 128 features that move together: rounding makes eigenvalues negative, up to 1e-7 of the largest."""
+    g = torch.Generator().manual_seed(seed)
+    a, b = (
+        3 * torch.randn(60, 1, generator=g) + 0.3 * torch.randn(60, 128, generator=g) + shift
+        for shift in (0, 0.1)
+    )
+    sides = [(x.mean(0), torch.cov(x.T)) for x in (a, b)]
+    lowest = min(float(torch.linalg.eigvalsh(cov.double())[0]) for _, cov in sides)
+    assert lowest < -1e-5
+    found = metrics.frechet_gaussians(*sides[0], *sides[1])
+    assert found == pytest.approx(by_the_book(a.double().numpy(), b.double().numpy()), rel=1e-3)
+    assert found == pytest.approx(metrics.frechet_distance(a, b), rel=3e-4)
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1, 1e8])
+def test_a_negative_eigenvalue_is_refused_at_any_scale(scale):
+    rotation, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(20, 20)))
+    values = np.linspace(0, 100, 20)
+    for low, refused in ((-1e-2, True), (-1e-5, False)):
+        values[0] = low
+        cov = scale * (rotation * values) @ rotation.T
+        if refused:
+            with pytest.raises(ValueError, match="negative eigenvalue"):
+                metrics.frechet_gaussians(np.zeros(20), cov, np.zeros(20), cov)
+        else:
+            distance = metrics.frechet_gaussians(np.zeros(20), cov, np.zeros(20), cov)
+            assert distance == pytest.approx(0, abs=1e-9 * scale)
 
 
 @pytest.mark.parametrize(
@@ -332,6 +426,37 @@ def test_precision_recall_density_coverage_are_the_papers(n, m, k):
     real, fake = rng.normal(size=(n, 6)) + 100, rng.normal(size=(m, 6)) * 0.8 + 100.4
     ours = (*metrics.precision_recall(real, fake, k), *metrics.density_coverage(real, fake, k))
     assert ours == pytest.approx(neighbours(real, fake, k), abs=1e-12)
+
+
+@pytest.mark.parametrize("far", [1e4, 1e8, 1e12, 1e150])
+def test_one_odd_sample_changes_precision_and_recall_by_its_share(far):
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(1000, 32)), 1.5 * rng.normal(size=(1000, 32))
+    before = (*metrics.precision_recall(real, fake), *metrics.density_coverage(real, fake, 3))
+    assert before[0] < 0.05
+    fake[7] = far
+    after = (*metrics.precision_recall(real, fake), *metrics.density_coverage(real, fake, 3))
+    assert after == pytest.approx(neighbours(real, fake, 3), abs=1e-12)
+    assert after == pytest.approx(before, abs=0.0021)
+    real[7] = far  # its ball reaches to the others, and takes in what is nearer than its neighbours
+    coverage = metrics.density_coverage(real, fake, 3).coverage
+    assert coverage == pytest.approx(before[3], abs=0.0021)
+    if far <= 1e8:  # beyond, doubles can't tell the others' distances to it apart
+        after = (*metrics.precision_recall(real, fake), *metrics.density_coverage(real, fake, 3))
+        assert after == pytest.approx(neighbours(real, fake, 3), abs=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0, 1e3, 1e6])
+def test_copies_count_as_inside_however_far_from_the_origin(shift):
+    rng = np.random.default_rng(1)
+    real = rng.normal(size=(300, 64)) + shift
+    fake = real[rng.permutation(300)[:100]]  # many lie on the rim of a ball
+    ours = (*metrics.precision_recall(real, fake, 1), *metrics.density_coverage(real, fake, 1))
+    assert ours == pytest.approx(neighbours(real, fake, 1), abs=1e-12)
+    repeated = real.repeat(4, 0)  # balls without extent
+    assert metrics.precision_recall(repeated, real, 3).precision == 1
+    assert metrics.precision_recall(real, repeated, 3).recall == 1
+    assert metrics.density_coverage(repeated, real, 3) == pytest.approx((4 / 3, 1))
 
 
 def test_precision_recall_know_copies_collapse_and_noise():
@@ -450,3 +575,21 @@ def test_bootstrap_interval_of_pairs_and_of_a_biased_figure():
 def test_bootstrap_interval_refuses(arguments, options, said):
     with pytest.raises(ValueError, match=said):
         metrics.bootstrap_interval(lambda *s: np.mean(s[0]), *arguments, **options)
+
+
+def test_modules_import_one_way():
+    """No module of the package needs, through others, one that needs it; imports inside functions count."""
+    folder = Path(metrics.__file__).parent
+    needs = {}
+    for path in folder.glob("*.py"):
+        found = [
+            n for n in ast.walk(ast.parse(path.read_text("utf8"))) if isinstance(n, ast.ImportFrom)
+        ]
+        needs[path.stem] = {
+            name
+            for node in found
+            if node.level == 1
+            for name in ([node.module] if node.module else [alias.name for alias in node.names])
+        }
+    assert needs["bertscore"] >= {"masked_lm", "score"}  # the walk sees something
+    tuple(graphlib.TopologicalSorter(needs).static_order())  # CycleError names a circle

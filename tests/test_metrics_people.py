@@ -1,11 +1,11 @@
-"""Asking people: the arithmetic equals scipy, scikit-learn, statsmodels and krippendorff; the forms lose no answer and tell no name."""
+"""Asking people: the arithmetic equals scipy, scikit-learn, statsmodels and krippendorff."""
 
-import csv
 import math
-import random
 
 import krippendorff
+import mpmath
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,8 +14,7 @@ from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats import inter_rater
 
-from course_utils import metrics, paths
-from course_utils.metrics import forms
+from course_utils import metrics
 
 # --- sign test and power ---
 
@@ -171,6 +170,54 @@ def test_krippendorff_alpha_of_texts_and_of_his_own_example():
     assert metrics.krippendorff_alpha([["a", "a"], ["b", "b"]]) == 1
 
 
+TABLE = [[0, 1, 1], [1, 1, 1], [2, 2, 0], [0, 0, 0], [2, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        torch.tensor,
+        np.array,
+        pd.DataFrame,
+        lambda x: [list(row) for row in torch.tensor(x)],
+        lambda x: [tuple(row) for row in np.array(x)],
+        lambda x: torch.tensor(x, dtype=torch.bfloat16),
+        lambda x: (row for row in x),
+    ],
+    ids=["tensor", "array", "table", "0-d tensors", "0-d arrays", "bfloat16", "generator"],
+)
+def test_labels_come_in_any_container(form):
+    assert metrics.fleiss_kappa(form(TABLE)) == metrics.fleiss_kappa(TABLE)
+    for level in ("nominal", "ordinal", "interval"):
+        alpha = metrics.krippendorff_alpha(form(TABLE), level)
+        assert alpha == metrics.krippendorff_alpha(TABLE, level)
+    a, b = form(TABLE[:2]), form(TABLE[2:4])
+    if not isinstance(a, pd.DataFrame):  # rows, one after the other
+        (a, *_), (b, *_) = a, b
+        assert metrics.cohen_kappa(a, a) == 1
+        assert metrics.cohen_kappa(a, b) == cohen_kappa_score(TABLE[0], TABLE[2])
+
+
+def test_labels_of_two_tensors():
+    x = torch.tensor([0, 1, 1, 0, 2])
+    assert metrics.cohen_kappa(x, x) == metrics.cohen_kappa(list(x), x.tolist()) == 1
+    missing = torch.tensor([[1, math.nan, 1], [2, 2, math.nan], [1, 1, 2]])
+    assert metrics.krippendorff_alpha(missing) == pytest.approx(
+        krippendorff.alpha(missing.numpy().T, level_of_measurement="nominal")
+    )
+    with pytest.raises(ValueError, match="not several"):
+        metrics.cohen_kappa(x[:, None], x[:, None])
+
+
+@pytest.mark.parametrize("whole", [torch.tensor, np.array, np.int64])
+def test_counts_are_numbers_of_any_type(whole):
+    assert metrics.binomial_sign_test(whole(14), whole(20)) == metrics.binomial_sign_test(14, 20)
+    assert metrics.sign_test_power(whole(100)) == metrics.sign_test_power(100)
+    difference = torch.tensor(0.2, dtype=torch.float64)
+    assert metrics.judgements_needed(difference) == metrics.judgements_needed(0.2)
+    assert metrics.sign_test_power(50, difference) == metrics.sign_test_power(50, 0.2)
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
@@ -231,6 +278,49 @@ def test_bradley_terry_of_two_has_a_closed_form():
     )
 
 
+@pytest.mark.parametrize("won", [1, 38, 999, 1e6, 1e9, 1e15])
+@pytest.mark.parametrize("lost", [0.5, 1, 7])
+def test_errors_of_two_are_those_of_log_odds(won, lost):
+    """Half of the standard error of log(won / lost): 38 to 1 gives 0.507."""
+    for row in metrics.bradley_terry([[0, won], [lost, 0]]):
+        assert abs(row.strength) == pytest.approx(abs(math.log(won / lost)) / 2, abs=1e-12)
+        assert row.stderr == pytest.approx(math.sqrt(1 / won + 1 / lost) / 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_errors_of_models_far_apart(seed):
+    """Against the pseudo-inverse in 50 digits: close models, and some that hardly ever lose."""
+    rng = np.random.default_rng(seed)
+    k = 5
+    wins = np.triu(rng.integers(20, 5000, (k, k)), 1) + np.tril(rng.integers(1, 4, (k, k)), -1)
+    found = sorted(metrics.bradley_terry(wins), key=lambda row: row.name)
+    with mpmath.workdps(50):
+        s = [mpmath.mpf(row.strength) for row in found]
+        information = mpmath.zeros(k)
+        for i in range(k):
+            for j in range(k):
+                if i != j:
+                    p = 1 / (1 + mpmath.exp(s[j] - s[i]))
+                    weight = int(wins[i, j] + wins[j, i]) * p * (1 - p)
+                    information[i, i] += weight
+                    information[i, j] -= weight
+        mean = mpmath.ones(k) / k
+        covariance = (information + mean) ** -1 - mean
+    exact = [float(mpmath.sqrt(covariance[i, i])) for i in range(k)]
+    assert [row.stderr for row in found] == pytest.approx(exact, rel=1e-9)
+
+
+def test_rankings_of_models_that_are_numbers():
+    pairs = [(0, 1), (1, 0), (0, 1), (2, 0), (1, 2)]
+    wins, names = metrics.win_matrix(pairs)
+    for form in (torch.tensor, np.array, lambda x: list(torch.tensor(x)), iter):
+        again, same = metrics.win_matrix(form(pairs))
+        assert same == names == [0, 1, 2] and np.array_equal(again, wins)
+    ranking = metrics.bradley_terry(wins, names)
+    for form in (torch.tensor, lambda w: torch.tensor(w, requires_grad=True), list):
+        assert metrics.bradley_terry(form(wins), torch.tensor(names)) == ranking
+
+
 def test_bradley_terry_with_ties_and_far_apart():
     wins, names = metrics.win_matrix([("a", "b"), ("b", "a"), ("a", "b", "tie"), ("b", "c", "tie")])
     assert names == ["a", "b", "c"] and wins[0, 1] == wins[1, 0] == 1.5
@@ -261,6 +351,7 @@ def test_bradley_terry_with_ties_and_far_apart():
         ([[0]], "k >= 2"),
         ([[0, -1], [1, 0]], "negative"),
         ([[0, math.nan], [1, 0]], "finite"),
+        ([[0, 1e300], [1, 0]], "too far apart"),
     ],
 )
 def test_bradley_terry_refuses(wins, said):
@@ -272,223 +363,3 @@ def test_bradley_terry_refuses(wins, said):
 def test_win_matrix_refuses(comparisons):
     with pytest.raises(ValueError, match="comparison"):
         metrics.win_matrix(comparisons)
-
-
-# --- forms ---
-
-TEXTS = {"Markov": [f"m{i}" for i in range(4)], "LSTM": [f"l{i}" for i in range(4)]}
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "user_dir", lambda: tmp_path)
-    return tmp_path
-
-
-def better(form):
-    """Answer as somebody who likes the LSTM would, knowing only what is on show."""
-    left = form._pictures[form._shown(form.trials[form.current])[0][1]].text
-    return form.answer("left" if left.startswith("l") else "right")
-
-
-def test_comparison_asks_each_pair_once_in_a_hidden_random_order(home):
-    form = metrics.BlindComparison("texts", TEXTS)
-    assert sorted(item for item, *_ in form.trials) == [0, 1, 2, 3]
-    many = metrics.BlindComparison("many", {"A": ["x"] * 200, "B": ["y"] * 200}).trials
-    assert 60 < sum(left == "A" for _, left, _ in many) < 140
-    assert [t[0] for t in many] != sorted(t[0] for t in many)
-    three = metrics.BlindComparison(
-        "three", {"A": ["x"] * 4, "B": ["y"] * 4, "C": ["z"] * 4}, limit=10
-    )
-    assert len(three.trials) == 10
-    everything = (
-        str(form.get_state())
-        + str(form._repr_mimebundle_())
-        + "".join(w.value for w in (form._stage, form._progress))
-    )
-    while form.current is not None:
-        everything += form._stage.value + form._progress.value
-        assert better(form)["winner"] == "LSTM"
-    assert "Markov" not in everything and "LSTM" not in everything
-    assert form.tally("LSTM") == (4, 4) and form.tally("Markov") == (0, 4)
-    assert all(button.disabled for button in form._buttons.values())
-    with pytest.raises(ValueError, match="everything is answered"):
-        form.answer("left")
-    with pytest.raises(ValueError, match="no model"):
-        form.tally("VAE")
-    with pytest.raises(ValueError, match="choices"):
-        metrics.BlindComparison("texts2", TEXTS).answer("tie")
-
-
-def test_order_follows_from_seed_and_rater():
-    def order(**how):
-        return metrics.BlindComparison("order", {"A": ["x"] * 30, "B": ["y"] * 30}, **how).trials
-
-    assert order() == order(seed=0) != order(seed=1)
-    assert order(rater="Olha") != order(rater="Ivan")
-
-
-def test_each_answer_is_in_the_file_at_once_and_the_form_goes_on(home):
-    file = home / "judgements" / "texts.csv"
-    form = metrics.BlindComparison("texts", TEXTS, ties=True, seed=3, rater='Оля, "друга"')
-    assert not file.exists()
-    for answered in range(1, 4):
-        form.answer("tie" if answered == 2 else "left")
-        with open(file, encoding="utf8", newline="") as lines:
-            rows = list(csv.DictReader(lines))
-        assert rows == metrics.read_answers("texts") == form.results and len(rows) == answered
-        form = metrics.BlindComparison("texts", TEXTS, ties=True, seed=3, rater='Оля, "друга"')
-        assert form.current == answered
-    assert rows[0]["rater"] == 'Оля, "друга"' and rows[0]["seed"] == "3" and rows[1]["winner"] == ""
-    assert rows[0]["winner"] == rows[0]["left"] and float(rows[0]["seconds"]) >= 0
-    assert form.comparisons[1][2] == "tie" and form.tally("LSTM")[1] == 2
-    # another rater, other samples, another order: their own questions in the same file
-    assert metrics.BlindComparison("texts", TEXTS, ties=True, seed=3, rater="Ivan").current == 0
-    assert metrics.BlindComparison("texts", TEXTS, ties=True, seed=4).current == 0
-    assert (
-        metrics.BlindComparison(
-            "texts", {**TEXTS, "LSTM": list("abcd")}, ties=True, seed=3, rater='Оля, "друга"'
-        ).current
-        == 0
-    )
-
-
-def test_damaged_lines_cost_nothing_else(home):
-    form = metrics.BlindComparison("texts", TEXTS)
-    form.answer("left")
-    whole = form.path.read_bytes()
-    form.path.write_bytes(whole + b'texts,"me')  # the machine stopped in the middle of a line
-    form = metrics.BlindComparison("texts", TEXTS)
-    assert form.current == 1
-    form.answer("right")
-    assert [r["choice"] for r in metrics.read_answers("texts")] == ["left", "right"]
-    form.path.write_bytes(whole[:7])  # in the middle of the first
-    metrics.BlindComparison("texts", TEXTS).answer("left")
-    assert len(metrics.read_answers("texts")) == 1
-    form.path.write_bytes(
-        b"\xef\xbb\xbf" + whole.replace(b"\n", b"\r\n").replace(b",0,", b",zero,", 1)
-    )
-    assert (
-        metrics.BlindComparison("texts", TEXTS).current == 0
-    )  # saved by a spreadsheet, and a number is gone
-    assert len(metrics.read_answers("texts")) == 1
-    assert metrics.read_answers("never-asked") == []
-
-
-def test_an_answer_that_cannot_be_written_is_kept(home, monkeypatch):
-    form = metrics.BlindComparison("texts", TEXTS)
-
-    def full(*arguments):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(forms, "_append", full)
-        form.answer("left")
-        form.answer("right")
-        assert "No space left" in form._progress.value and "2 answer(s)" in form._progress.value
-        assert not form.save() and len(form.results) == 2
-        last = metrics.Rating("short", {"A": ["x"]})
-        last.answer(5)
-        assert (
-            "could not be written" in last._progress.value
-            and "Thank you" not in last._progress.value
-        )
-    assert last.save() and len(metrics.read_answers("short")) == 1
-    form.answer("left")
-    assert [r["choice"] for r in metrics.read_answers("texts")] == ["left", "right", "left"]
-    assert "No space left" not in form._progress.value
-
-
-def test_two_notebooks_share_a_file():
-    one, two = (
-        metrics.BlindComparison("texts", TEXTS),
-        metrics.BlindComparison("texts", TEXTS, rater="Ivan"),
-    )
-    for _ in range(4):
-        better(one)
-        two.answer("left")
-    table, items, raters = metrics.rating_table(metrics.read_answers("texts"))
-    assert table.shape == (4, 2) and raters == ["Ivan", "me"] and items[0] == ("LSTM", "Markov", 0)
-    assert table[:, 1].tolist() == [1, 1, 1, 1]
-    wins, names = metrics.win_matrix(metrics.read_answers("texts"))
-    assert names == ["LSTM", "Markov"] and wins.sum() == 8
-
-
-def test_buttons_answer_but_not_in_haste(monkeypatch):
-    form = metrics.BlindComparison("texts", TEXTS)
-    button = form._buttons["left"]
-    button.click()  # a key held down
-    assert form.current == 0
-    form._since -= 1
-    button.click()
-    assert form.current == 1 and form.results[0]["choice"] == "left"
-
-
-def test_rating_runs_and_gives_agreement():
-    samples = {
-        "VAE": [torch.rand(28, 28, generator=torch.Generator().manual_seed(i)) for i in range(3)],
-        "GAN": [np.zeros((5, 1, 28, 28))],
-    }
-    rng = random.Random(0)
-    for rater in ("a", "b", "c"):
-        form = metrics.Rating("digits", samples, rater=rater)
-        assert len(form.trials) == 4
-        while form.current is not None:
-            _, model = form.trials[form.current]
-            form.answer(rng.choice([4, 5]) if model == "VAE" else rng.choice([1, 2]))
-        assert metrics.Rating("digits", samples, rater=rater).current is None
-    table, items, raters = metrics.rating_table(metrics.read_answers("digits"))
-    assert table.shape == (4, 3) and items[0] == ("GAN", 0) and raters == ["a", "b", "c"]
-    assert metrics.krippendorff_alpha(table, "ordinal") > 0.2
-    for wrong in (0, 6, "5"):
-        with pytest.raises(ValueError, match="choices"):
-            metrics.Rating("digits", samples).answer(wrong)
-    metrics.Rating("digits", {"VAE": ["another"]}).answer(3)
-    with pytest.raises(ValueError, match="different samples"):
-        metrics.rating_table(metrics.read_answers("digits"))
-    with pytest.raises(ValueError, match="no answers"):
-        metrics.rating_table([])
-
-
-def test_forms_read_without_a_kernel_and_without_eyes():
-    image = {"A": [np.eye(28)], "B": [torch.zeros(2, 28, 28)]}
-    form = metrics.BlindComparison("pictures", image, question="Which <digit> looks real?")
-    page = form._repr_mimebundle_()
-    assert (
-        "Which &lt;digit&gt; looks real?" in page["text/html"]
-        and "<script" not in page["text/html"]
-    )
-    assert page["text/html"].count('alt="Picture: ') == 2
-    assert "Left: " in page["text/plain"] and "Right is better" in page["text/plain"]
-    assert 'role="status"' in form._progress.value and "seed 0" in form._progress.value
-    for button in (*form._buttons.values(), *metrics.Rating("r", image)._buttons.values()):
-        assert button.description and "Enter" in button.tooltip
-    text = metrics.Rating("t", {"A": ["<b>П'ять</b>"]})
-    assert "&lt;b&gt;" in text._stage.value and "П'ять" in text._repr_mimebundle_()["text/plain"]
-
-
-@pytest.mark.parametrize(
-    ("samples", "said"),
-    [
-        ({"A": ["x"]}, "two models"),
-        ({"A": ["x"], "B": ["x", "y"]}, "equally many"),
-        ({"A": [], "B": []}, "at least one each"),
-        ({"A": [np.ones((28, 28)) * 255], "B": ["x"]}, "0 .paper."),
-        ({"A": [np.full((28, 28), np.nan)], "B": ["x"]}, "NaN"),
-        ({"A": [np.ones(28)], "B": ["x"]}, "a sample is"),
-        ({"A": [3], "B": ["x"]}, "a sample is"),
-        ({"A": [b"GIF"], "B": ["x"]}, "PNG"),
-        ({"A\n": ["y"], "B": ["x"]}, "one line"),
-    ],
-)
-def test_forms_refuse_what_they_cannot_show(samples, said):
-    with pytest.raises(ValueError, match=said):
-        metrics.BlindComparison("wrong", samples)
-
-
-def test_forms_need_a_name_that_makes_a_file():
-    for name in ("../x", "a b", "", "a/b"):
-        with pytest.raises(ValueError, match="file name"):
-            metrics.BlindComparison(name, TEXTS)
-    with pytest.raises(ValueError, match="at least one"):
-        metrics.Rating("x", {})

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import ipywidgets as widgets
 import pytest
 
 import course_utils.quizzes as quizzes
@@ -70,6 +71,18 @@ def test_static_page_shows_questions_and_folds_answers():
     bundle = quiz("before", "02_entropy")._repr_mimebundle_()
     assert bundle["text/html"].count("<details>") == 1
     assert "Which message carries the most information?" in bundle["text/plain"]
+
+
+def test_what_a_quiz_says_is_escaped(monkeypatch):
+    monkeypatch.setattr(quizzes, "message", lambda key, **_: f"<i>{key}</i>")
+    question = {"id": "a", "question": "<b>?", "options": [{"text": "<u>", "feedback": "<s>", "correct": True}]}  # fmt: skip
+    asked = quizzes.Quiz("before", [question])
+    asked.answer("a", 0)
+    shown = [asked._page(), asked._score.value, asked._feedback["a"].value]
+    shown += [c.value for c in asked.children if isinstance(c, widgets.HTML)]
+    for page in shown:
+        assert not any(f"<{tag}>" in page for tag in "bius"), page
+    assert "&lt;s&gt;" in asked._page() and "&lt;i&gt;quiz.score" in asked._score.value
 
 
 def test_unknown_names_say_what_there_is():

@@ -1,4 +1,4 @@
-"""Seconds of the course's metrics beside those of the reference libraries: ``python -m course_utils.metrics.bench``.
+"""Seconds of the course's metrics beside those of the reference libraries: ``python -m course_utils.commands.bench_metrics``.
 
 10,000 images of 128 features, 1,000 pairs of sentences; both get the same input, in turns, on one thread.  A library that isn't installed
 (they come with the extra "test") is left out.
@@ -12,7 +12,8 @@ import warnings
 
 import torch
 
-from ..metrics import images, masked_lm, text
+from .. import metrics
+from ..metrics import masked_lm
 
 IMAGES, FEATURES, PAIRS = 10_000, 128, 1000
 
@@ -46,9 +47,9 @@ def image_cases():
             judge.update(logits)
             return judge.compute()
 
-        ours = lambda: images.frechet_distance(real, fake)  # noqa: E731
+        ours = lambda: metrics.frechet_distance(real, fake)  # noqa: E731
         cases["frechet_distance"] = ours, "torchmetrics", fid
-        cases["inception_score"] = lambda: images.inception_score(probs), "torchmetrics", inception
+        cases["inception_score"] = lambda: metrics.inception_score(probs), "torchmetrics", inception
     with contextlib.suppress(ImportError):
         from sklearn.neighbors import NearestNeighbors
 
@@ -64,7 +65,7 @@ def image_cases():
             ]
             return inside[0].any(0).double().mean(), inside[1].any(1).double().mean()
 
-        ours = lambda: images.precision_recall(real, fake)  # noqa: E731
+        ours = lambda: metrics.precision_recall(real, fake)  # noqa: E731
         cases["precision_recall"] = ours, "scikit-learn + cdist", neighbours
     return cases
 
@@ -84,12 +85,12 @@ def text_cases():
         import sacrebleu
 
         cases["corpus_bleu"] = (
-            lambda: text.corpus_bleu(candidates, references),
+            lambda: metrics.corpus_bleu(candidates, references),
             "sacrebleu",
             lambda: sacrebleu.BLEU(smooth_method="none").corpus_score(candidates, [references]),
         )
         cases["corpus_chrf"] = (
-            lambda: text.corpus_chrf(candidates, references),
+            lambda: metrics.corpus_chrf(candidates, references),
             "sacrebleu",
             lambda: sacrebleu.CHRF().corpus_score(candidates, [references]),
         )
@@ -103,9 +104,9 @@ def text_cases():
         def ours(judge, *n):
             return lambda: [judge(c, r, *n) for c, r in zip(candidates, references)]
 
-        cases["rouge_n, n = 1"] = ours(text.rouge_n, 1), "rouge-score", theirs("rouge1")
-        cases["rouge_n, n = 2"] = ours(text.rouge_n, 2), "rouge-score", theirs("rouge2")
-        cases["rouge_l"] = ours(text.rouge_l), "rouge-score", theirs("rougeL")
+        cases["rouge_n, n = 1"] = ours(metrics.rouge_n, 1), "rouge-score", theirs("rouge1")
+        cases["rouge_n, n = 2"] = ours(metrics.rouge_n, 2), "rouge-score", theirs("rouge2")
+        cases["rouge_l"] = ours(metrics.rouge_l), "rouge-score", theirs("rougeL")
     with contextlib.suppress(ImportError):
         from torchmetrics.functional.text.bert import _get_precision_recall_f1
 
@@ -122,7 +123,7 @@ def text_cases():
                 _get_precision_recall_f1(*(p[:, None] for p in padded), *weights)
 
         cases["bert_score"] = (
-            lambda: [text.bert_score(c, r) for c, r in zip(vectors[:PAIRS], vectors[PAIRS:])],
+            lambda: [metrics.bert_score(c, r) for c, r in zip(vectors[:PAIRS], vectors[PAIRS:])],
             "torchmetrics, both without the network",
             matching,
         )

@@ -4,18 +4,15 @@ Every answer is in a CSV file of the student's own folder before the next questi
 """
 
 import base64
-import csv
 import datetime
 import hashlib
 import html
 import io
 import itertools
 import math
-import os
 import random
 import re
 import time
-from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
@@ -23,74 +20,20 @@ from PIL import Image
 
 from .. import paths
 from ..texts import message
-from . import people
+from . import answers
 
-_ABOUT = ["form", "rater", "seed", "samples", "trial", "item"]
-_WHEN = ["seconds", "time"]
 _HASTE = 0.25  # seconds: a key that is held down must not answer the questions to come
-
-
-def read_answers(form):
-    """All answers in the file of a form, by all raters: form is its name or the file's path -> list of dicts, oldest first.
-
-    Columns: form, rater, seed (of the order), samples (a digest of what was judged), trial, item, then left, right, choice (left, right,
-    tie), winner, or model, rating; seconds (to answer), time (UTC).  All values are strings.  Lines that aren't whole are left out.
-    An empty list if there is no such file.
-    """
-    path = Path(form) if str(form).endswith(".csv") else _file(form)
-    return _read(path) if path.is_file() else []
-
-
-def _file(name):
-    if not re.fullmatch(r"\w[\w-]*", name):
-        raise ValueError(
-            f"a form's name becomes a file name: letters, digits, - and _ only, not {name!r}"
-        )
-    return paths.user_dir() / "judgements" / f"{name}.csv"
-
-
-def _read(path):
-    headers = [form.fields for form in (BlindComparison, Rating)]
-    fields, rows = None, []
-    for line in path.read_text("utf-8-sig", errors="replace").splitlines():
-        try:  # line by line: a line that was cut off takes no other with it
-            cells = next(csv.reader([line], strict=True), [])
-        except csv.Error:
-            continue
-        if cells in headers:
-            fields = cells
-        elif fields and len(cells) == len(fields) and cells[-1]:
-            rows.append(dict(zip(fields, cells)))
-    return rows
-
-
-def _append(path, fields, rows):
-    """Add rows to the file and wait until the disk has them.  Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fields, lineterminator="\n")
-    with open(path, "a+b") as file:
-        file.seek(0)
-        before = file.read()
-        if before and not before.endswith(b"\n"):
-            text.write("\n")  # an earlier line was cut off
-        if ",".join(fields) not in before.decode("utf-8-sig", "replace").splitlines():
-            writer.writeheader()
-        writer.writerows(rows)
-        file.write(text.getvalue().encode())
-        file.flush()
-        os.fsync(file.fileno())
 
 
 class _Form(widgets.VBox):
     """What both forms have in common: trials in a random order, one at a time, and answers that are never lost."""
 
     def __init__(self, name, samples, question, seed, rater, options):
-        self.name, self.path = name, _file(name)
+        self.name, self.path = name, answers.file_of(name)
         self.samples = {str(model): list(items) for model, items in samples.items()}
         self.seed, self.rater = int(seed), str(rater)
         for text in (*self.samples, self.rater):
-            if re.search(r"[\r\n\x00]", text):
+            if re.search("[\r\n\0\ud800-\udfff]", text):  # half characters can't be written
                 raise ValueError(f"names of models and raters are one line of text, not {text!r}")
         self.question = message(f"people.{self._kind}.question") if question is None else question
         self._pictures = {
@@ -99,10 +42,9 @@ class _Form(widgets.VBox):
         self.digest = _digest(self._pictures)
         self.trials = self._all_trials(random.Random(f"{self.seed}/{self.rater}"))
         self.options, self._answers, self._unsaved = options, {}, []
-        if self.path.is_file():
-            for row in _read(self.path):
-                if self._is_mine(row):
-                    self._answers.setdefault(int(row["trial"]), row)
+        for row in answers.read(self.path):
+            if self._is_mine(row):
+                self._answers.setdefault(int(row["trial"]), row)
         self._progress, self._stage = widgets.HTML(), widgets.HTML()
         self._buttons = {}
         for option in options:
@@ -134,6 +76,7 @@ class _Form(widgets.VBox):
             )
         if self.current is None:
             raise ValueError("everything is answered; a form with another seed or rater asks anew")
+        choice = self.options[self.options.index(choice)]  # for a tensor its number
         number = self.current
         row = {
             "form": self.name,
@@ -155,7 +98,7 @@ class _Form(widgets.VBox):
         """Write answers that the disk refused before; it is tried after every answer too.  True when all are written."""
         if self._unsaved:
             try:
-                _append(self.path, self.fields, self._unsaved)
+                answers.append(self.path, self.fields, self._unsaved)
                 self._unsaved = []
             except OSError as error:
                 self._trouble = error.strerror or str(error)
@@ -174,15 +117,13 @@ class _Form(widgets.VBox):
     def _is_mine(self, row):
         """Does the row answer one of these trials?  Same samples, rater and order."""
         mine = [self.name, self.rater, str(self.seed), self.digest]
-        number = row["trial"]
-        if [row[key] for key in _ABOUT[:4]] != mine or not number.isdecimal():
+        number = int(row["trial"])
+        if [row.get(key) for key in ("form", "rater", "seed", "samples")] != mine:
             return False
-        if int(number) >= len(self.trials):
+        choice = next((o for o in self.options if str(o) == row.get(self._asked)), None)
+        if number >= len(self.trials) or choice is None:
             return False
-        try:
-            kept = self._judged(self.trials[int(number)], self._chosen(row))
-        except ValueError:
-            return False
+        kept = self._judged(self.trials[number], choice)
         return all(row[key] == str(value) for key, value in kept.items())
 
     def _pressed(self, option):
@@ -244,8 +185,8 @@ class BlindComparison(_Form):
     Raises ValueError for fewer than two models, different numbers of samples, samples that can't be shown, a name that is no file name.
     """
 
-    _kind = "comparison"
-    fields = [*_ABOUT, "left", "right", "choice", "winner", *_WHEN]
+    _kind, _asked = "comparison", "choice"
+    fields = answers.COMPARISON
 
     def __init__(self, name, samples, question=None, ties=False, limit=None, seed=0, rater="me"):
         counts = {len(items) for items in samples.values()}
@@ -260,7 +201,7 @@ class BlindComparison(_Form):
     @property
     def comparisons(self):
         """Answers so far as (winner, loser) or (a, b, "tie"), for ``win_matrix``."""
-        return [people.comparison(row) for row in self.results]
+        return [answers.comparison(row) for row in self.results]
 
     def tally(self, model):
         """(wins, judgements without ties) of a model so far, for ``binomial_sign_test``.  Raises ValueError for an unknown model."""
@@ -284,11 +225,6 @@ class BlindComparison(_Form):
         winner = {"left": left, "right": right, "tie": ""}[choice]
         return {"item": item, "left": left, "right": right, "choice": choice, "winner": winner}
 
-    def _chosen(self, row):
-        if row["choice"] not in self.options:
-            raise ValueError
-        return row["choice"]
-
     def _shown(self, trial):
         item, left, right = trial
         return [
@@ -305,8 +241,8 @@ class Rating(_Form):
     Raises ValueError as ``BlindComparison`` does.
     """
 
-    _kind = "rating"
-    fields = [*_ABOUT, "model", "rating", *_WHEN]
+    _kind, _asked = "rating", "rating"
+    fields = answers.RATING
 
     def __init__(self, name, samples, question=None, limit=None, seed=0, rater="me"):
         if not samples or not all(len(items) for items in samples.values()):
@@ -322,12 +258,6 @@ class Rating(_Form):
     def _judged(self, trial, choice):
         item, model = trial
         return {"item": item, "model": model, "rating": choice}
-
-    def _chosen(self, row):
-        rating = int(row["rating"])
-        if rating not in self.options:
-            raise ValueError
-        return rating
 
     def _shown(self, trial):
         item, model = trial
@@ -390,4 +320,6 @@ def _digest(pictures):
         content = picture.png if picture.text is None else picture.text.encode()
         for part in (model.encode(), str(item).encode(), hashlib.sha256(content).digest()):
             whole.update(len(part).to_bytes(4, "big") + part)
-    return whole.hexdigest()[:12]
+    digest = whole.hexdigest()[:12]
+    # a spreadsheet would take it for a number, and round it
+    return "x" + digest[1:] if re.fullmatch(r"\d+(e\d+)?", digest) else digest

@@ -9,8 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from . import network
+from .convert import plain
+from .network import tensor
+
 _CHUNK = 1000  # rows of a distance matrix, or images, at once: keeps memory low
 _BLOCK = 32  # columns of a covariance at once
+_SLACK = 1e-14  # balls are closed: rounding must not push a point off the rim
 
 
 class PrecisionRecall(NamedTuple):
@@ -63,30 +68,41 @@ def frechet_distance(features_a, features_b):
 def frechet_gaussians(mu1, cov1, mu2, cov2):
     """Fréchet distance between two Gaussians: means (d,), covariances (d, d) -> float >= 0.  Dowson & Landau 1982.
 
-    Raises ValueError for shapes that don't fit, numbers that aren't finite, or a matrix that is no covariance (not symmetric, or with a
-    negative eigenvalue).
+    Raises ValueError for shapes that don't fit, numbers that aren't finite, or a matrix that is no covariance: not symmetric, or with a
+    negative eigenvalue, beyond what rounding to its own type can do to one with so large an eigenvalue.
     """
     sides = []
     for mu, cov in ((mu1, cov1), (mu2, cov2)):
-        mu, cov = _double(mu), _double(cov)
+        mu, cov = tensor(mu).double(), tensor(cov)
         if mu.dim() != 1 or cov.shape != (len(mu), len(mu)) or not len(mu):
             raise ValueError(
                 f"a Gaussian needs a mean (d,) and a covariance (d, d); these are {tuple(mu.shape)} and {tuple(cov.shape)}"
             )
         if not (mu.isfinite().all() and cov.isfinite().all()):
             raise ValueError("means and covariances must be finite; there are NaN or infinities")
-        largest = cov.abs().max()
-        if (cov - cov.T).abs().max() > 1e-6 * largest:
+        rounding = _rounding(cov)
+        cov = cov.double()
+        symmetric = (cov + cov.T) / 2
+        eigenvalues = torch.linalg.eigvalsh(symmetric)
+        if (cov - cov.T).abs().max() > rounding * eigenvalues[-1]:
             raise ValueError("a covariance must be symmetric; this matrix is not")
-        lowest = torch.linalg.eigvalsh(cov)[0]
-        if lowest < -1e-6 * largest:
-            raise ValueError(f"a covariance has no negative eigenvalue; this has {lowest:.3g}")
-        sides.append((mu, _root(cov)))
+        if eigenvalues[0] < -rounding * eigenvalues[-1]:
+            raise ValueError(
+                f"a covariance has no negative eigenvalue; this has {eigenvalues[0]:.3g}, and {eigenvalues[-1]:.3g} as the largest"
+            )
+        sides.append((mu, _root(symmetric)))
     if len(sides[0][0]) != len(sides[1][0]):
         raise ValueError(
             f"the two Gaussians have {len(sides[0][0])} and {len(sides[1][0])} dimensions"
         )
     return _frechet(*sides)
+
+
+def _rounding(cov):
+    """How far rounding the entries moves eigenvalues at most, as a share of the largest: sqrt(d) half units in the last place."""
+    if not cov.is_floating_point():
+        return 1e-6
+    return max(1e-6, len(cov) ** 0.5 * torch.finfo(cov.dtype).eps / 2)  # many were float32 once
 
 
 def _fitted(x):
@@ -151,12 +167,14 @@ def inception_score(probs, splits=None):
     papers; smaller parts have lower scores, so the two can't be compared.
     Raises ValueError for rows that are no probabilities, for NaN, and for fewer images than splits.
     """
-    p = _double(probs)
+    p = tensor(probs)
+    slack = max(1e-3, torch.finfo(p.dtype).eps) if p.is_floating_point() else 1e-3
+    p = p.double()
     if p.dim() != 2 or not len(p) or p.shape[1] < 2:
         raise ValueError(
             f"probs must be (n, classes) with at least one row and two classes; this is {tuple(p.shape)}"
         )
-    if not p.isfinite().all() or p.min() < 0 or (p.sum(1) - 1).abs().max() > 1e-3:
+    if not p.isfinite().all() or p.min() < 0 or (p.sum(1) - 1).abs().max() > slack:
         raise ValueError(
             "each row of probs must hold probabilities that sum to 1: give softmax(logits), not logits or their logarithms"
         )
@@ -184,10 +202,12 @@ def precision_recall(real, fake, k=3):
     Raises ValueError for other shapes, numbers that aren't finite, and k not from 1 to the smaller set's size - 1.
     """
     real, fake = _feature_sets(real, fake)
-    real, fake, slack = _centred(real, fake)
-    real_radii, fake_radii = _radii(real, k) + slack, _radii(fake, k) + slack
+    real, fake = _centred(real, fake)
+    real_radii, fake_radii = _radii(real, k), _radii(fake, k)
     precise, reached = [], torch.zeros(len(real), dtype=torch.bool)
-    for d, radii in zip(_distances(fake, real), fake_radii.split(_CHUNK)):  # d: (some fakes, reals)
+    for d, radii in zip(
+        _distances(fake, real, _SLACK), fake_radii.split(_CHUNK)
+    ):  # d: (some fakes, reals)
         precise.append((d <= real_radii).any(1))
         reached |= (d <= radii[:, None]).any(0)
     return PrecisionRecall(_share(torch.cat(precise)), _share(reached))
@@ -203,10 +223,10 @@ def density_coverage(real, fake, k=5):
     Raises ValueError as ``precision_recall`` does.
     """
     real, fake = _feature_sets(real, fake, least=1)
-    real, fake, slack = _centred(real, fake)
-    radii = _radii(real, k) + slack
+    real, fake = _centred(real, fake)
+    radii = _radii(real, k)
     inside, covered = 0, torch.zeros(len(real), dtype=torch.bool)
-    for d in _distances(fake, real):
+    for d in _distances(fake, real, _SLACK):
         hits = d <= radii
         inside += int(hits.sum())
         covered |= hits.any(0)
@@ -214,20 +234,22 @@ def density_coverage(real, fake, k=5):
 
 
 def _centred(real, fake):
-    """Both sets around the reals' mean, where less is lost by rounding, and the rounding error of a squared distance."""
+    """Both sets around the reals' median, where less is lost by rounding, and which no single sample moves."""
     _refuse_unless_finite(real)
     _refuse_unless_finite(fake)
-    mean = real.mean(0, dtype=torch.float64)
-    real, fake = real - mean, fake - mean
-    largest = max(real.square().sum(1).max(), fake.square().sum(1).max())
-    return real, fake, 1e-14 * largest * real.shape[1] ** 0.5
+    middle = real.double().median(0).values
+    return real - middle, fake - middle
 
 
-def _distances(a, b):
-    """Squared distances between the rows of a and b, a chunk of a's rows at a time: (x, |x|^2, 1) (-2y, 1, |y|^2)^T."""
+def _distances(a, b, slack=0.0):
+    """Squared distances between the rows of a and b, a chunk of a's rows at a time: (x, |x|^2, 1) (-2y, 1, |y|^2)^T.
+
+    Rounding errs by a share of |x|^2 + |y|^2: so much is taken off, slack times sqrt(d) of it, each pair by its own norms.
+    """
+    kept = 1 - slack * a.shape[1] ** 0.5
 
     def squares(x):
-        return x.square().sum(1, keepdim=True)
+        return kept * x.square().sum(1, keepdim=True)
 
     right = torch.cat([-2 * b, torch.ones_like(b[:, :1]), squares(b)], 1).T
     for x in a.split(_CHUNK):
@@ -267,9 +289,7 @@ def perceptual_distance(a, b):
     are none (all are 1), and the network has seen digits only.  It is no match for people, and no figure of a paper compares with it.
     Raises ValueError for other shapes or values, CheckpointError if the network's file is missing.
     """
-    from . import network
-
-    a, b = torch.as_tensor(a).detach(), torch.as_tensor(b).detach()
+    a, b = tensor(a), tensor(b)
     if a.shape != b.shape or a.dim() not in (2, 3, 4) or (a.dim() == 3 and len(a) != 1):
         raise ValueError(
             "two images of shape (28, 28) or (1, 28, 28), or two batches (n, 1, 28, 28), are compared; "
@@ -308,7 +328,12 @@ def bootstrap_interval(
     the percentile interval often doesn't even contain the value; mirroring takes the bias away (and may reach below 0).
     Raises ValueError for an empty sample, samples of different lengths that are paired, a statistic that isn't one finite number.
     """
-    samples = [s.detach() if isinstance(s, torch.Tensor) else np.asarray(s) for s in samples]
+    samples = [
+        s.detach() if isinstance(s, torch.Tensor)
+        else s if isinstance(s, np.ndarray)
+        else np.asarray(plain(s))
+        for s in samples
+    ]  # fmt: skip
     if not samples or min(s.ndim and len(s) for s in samples) < 1:
         raise ValueError("bootstrap needs at least one sample with at least one observation")
     if paired and len({len(s) for s in samples}) > 1:
@@ -346,12 +371,8 @@ def bootstrap_interval(
     return Interval(value, float(low), float(high))
 
 
-def _double(x):
-    return torch.as_tensor(x).detach().cpu().double()
-
-
 def _feature_sets(a, b, least=2):
-    a, b = (torch.as_tensor(x).detach().cpu() for x in (a, b))
+    a, b = tensor(a), tensor(b)
     fits = a.dim() == 2 and b.dim() == 2 and a.shape[1] == b.shape[1] > 0
     if not fits or len(a) < 2 or len(b) < least:
         raise ValueError(

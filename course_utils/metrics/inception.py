@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from .network import tensor
+
 WIDTH = 2048
 _SIDE = 299
 
@@ -109,7 +111,7 @@ def _read(path):
 
 
 def _checked(images):
-    images = torch.as_tensor(images)
+    images = tensor(images)
     if images.dim() != 4 or images.shape[1] not in {1, 3} or not images.numel():
         raise ValueError(
             f"Inception reads images of shape (n, 1 or 3, h, w); these are {tuple(images.shape)}"

@@ -17,7 +17,8 @@ from torch import nn
 
 from .. import checkpoints, data, paths, runtime
 from ..training import fit
-from .text import words
+from .score import greedy_match
+from .tokens import words
 
 CHECKPOINT = "08_masked_lm"
 LENGTH = 48  # words that are read at once
@@ -248,8 +249,6 @@ def train(steps=None, seed=0, lr=2e-3, batch=64, **config):
 
 def _unrelated(net, reader, pairs=500, seed=0):
     """Mean F of BERTScore over random pairs of different held-out lines."""
-    from .text import bert_score
-
     lines = [
         line for line in data.text("shakespeare", "valid").split("\n") if len(words(line)) >= 5
     ]
@@ -259,7 +258,7 @@ def _unrelated(net, reader, pairs=500, seed=0):
         for i in order.tolist():
             ids, pieces = reader(words(lines[i])[:LENGTH])
             vectors.append(net.in_context(ids[None], pieces[None])[0])
-    scores = [bert_score(a, b).f for a, b in zip(vectors[::2], vectors[1::2], strict=True)]
+    scores = [greedy_match(a, b).f for a, b in zip(vectors[::2], vectors[1::2], strict=True)]
     return math.fsum(scores) / len(scores)
 
 

@@ -6,6 +6,7 @@ the course and nowhere else.
 
 import functools
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -52,13 +53,39 @@ def class_probabilities(images):
     return in_chunks(lambda net, x: net(x).softmax(-1), images)
 
 
+def tensor(x):
+    """Numbers as a tensor in memory, without gradient: of a tensor, an array (of any strides and byte order), or a list of either.
+
+    Raises ValueError for what holds no real numbers, and for lists whose parts differ in shape.
+    """
+    if isinstance(x, (list, tuple)) and any(isinstance(part, torch.Tensor) for part in x):
+        parts = [tensor(part) for part in x]
+        if len({part.shape for part in parts}) > 1:
+            shapes = ", ".join(sorted({str(tuple(part.shape)) for part in parts}))
+            raise ValueError(f"tensors of one shape make a batch; these are {shapes}")
+        return torch.stack(parts)
+    if not isinstance(x, torch.Tensor):
+        try:
+            x = np.asarray(x)
+        except ValueError:
+            raise ValueError("rows of one length make a matrix; these differ") from None
+        if x.dtype.kind not in "fiub":
+            raise ValueError(f"real numbers are needed; these are {x.dtype}")
+        x = torch.from_numpy(np.require(x, x.dtype.newbyteorder("="), "CW"))
+    if x.is_complex():
+        raise ValueError(f"real numbers are needed; these are {x.dtype}")
+    return x.detach().cpu()
+
+
 @torch.no_grad()
 def in_chunks(function, images):
     """``function(network, x)`` of all images, a thousand at a time: images as for ``features`` -> its results, one after the other."""
-    images = torch.as_tensor(images)
+    images = tensor(images)
+    if not images.numel():
+        raise ValueError(f"there are no images here: their shape is {tuple(images.shape)}")
     if images.dim() == 3:
         images = images[:, None]
-    if images.dim() != 4 or tuple(images.shape[1:]) != (1, 28, 28) or not len(images):
+    if images.dim() != 4 or tuple(images.shape[1:]) != (1, 28, 28):
         raise ValueError(
             f"the feature network reads images of shape (n, 1, 28, 28); these are {tuple(images.shape)}"
         )

@@ -41,7 +41,7 @@ class Quiz(widgets.VBox):
         self._first = {}
         self._choices, self._feedback = {}, {}
         self._score = widgets.HTML()
-        rows = [widgets.HTML(f"<strong>{message('quiz.' + part)}</strong>")]
+        rows = [widgets.HTML(f"<strong>{html.escape(message('quiz.' + part))}</strong>")]
         for number, (key, question) in enumerate(self.questions.items(), 1):
             choice = widgets.RadioButtons(
                 options=[(o["text"], i) for i, o in enumerate(question["options"])],
@@ -105,7 +105,8 @@ class Quiz(widgets.VBox):
         self._feedback[key].value = f'<div role="status" style="{style}">{html.escape(text)}</div>'
         if len(self._first) == len(self.questions):
             got, total = self.score
-            self._score.value = f"<strong>{message('quiz.score', right=got, total=total)}</strong>"
+            text = message("quiz.score", right=got, total=total)
+            self._score.value = f"<strong>{html.escape(text)}</strong>"
         return option["feedback"]
 
     def _repr_mimebundle_(self, **kwargs):
@@ -123,8 +124,9 @@ class Quiz(widgets.VBox):
                 (i, o) for i, o in enumerate(question["options"]) if o.get("correct")
             )
             answers.append(f"<li>{chr(ord('a') + letter)}. {html.escape(right['feedback'])}</li>")
-        title = message("quiz." + self.part)
-        folded = f"<details><summary>{message('quiz.reveal')}</summary><ol>{''.join(answers)}</ol></details>"
+        title = html.escape(message("quiz." + self.part))
+        reveal = html.escape(message("quiz.reveal"))
+        folded = f"<details><summary>{reveal}</summary><ol>{''.join(answers)}</ol></details>"
         return f"<p><strong>{title}</strong></p><ol>{''.join(rows)}</ol>{folded}"
 
     def _text(self):
