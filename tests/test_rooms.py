@@ -34,7 +34,7 @@ def test_imports_are_read_from_the_sources():
         ("from course_utils import *\nfit(1)", {"training"}),
         ("import course_utils.paths", {"paths"}),
         ("from course_utils.metrics import samples", {"metrics.samples"}),
-        ("metrics.rating_table(1)", {"metrics", "metrics.people"}),
+        ("metrics.features(1)", {"metrics", "metrics.network"}),
         ("def late():\n    from course_utils import paths", {"paths"}),
         ("import torch\ntorch.nn", set()),
     ],

@@ -45,7 +45,7 @@ def test_numbers_of_deeper_lectures_and_labs():
         ("course_utils/exercises/uk/lab_04.toml", ["lab_04_word_level"]),
         ("course_utils/quizzes/en/06_vae.toml", ["06_vae"]),
         ("course_utils/claims/06_vae.toml", ["06_vae"]),
-        ("course_utils/metrics/people.py", ["08_metrics"]),
+        ("course_utils/metrics/forms.py", ["08_metrics"]),
         ("course_utils/commands/lab.py", []),
         ("tests/test_core.py", []),
         ("README.md", []),
