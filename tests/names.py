@@ -60,13 +60,14 @@ def commands(markdown):
 @cache
 def settings():
     """Environment variables that the course reads: COURSE_…, and those that the Makefile hands on."""
-    sources = [
-        p.read_text("utf8") for top in ("course_utils", "tests") for p in (ROOT / top).rglob("*.py")
-    ]
+    declared = [path.read_text("utf8") for path in rooms.modules().values()]
+    asked = [path.read_text("utf8") for path in (ROOT / "tests").rglob("*.py")]
     handed = (
         re.search(r"^export (.*)$", (ROOT / "Makefile").read_text("utf8"), re.M).group(1).split()
     )
-    return {*re.findall(r'"(COURSE_[A-Z_]+)"', "\n".join(sources)), *handed}
+    found = re.findall(r'"(COURSE_[A-Z_]+)"', "\n".join(declared))
+    found += re.findall(r'environ(?:\.get\(|\[)"(COURSE_[A-Z_]+)"', "\n".join(asked))
+    return {*found, *handed}
 
 
 @cache
