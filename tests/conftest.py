@@ -14,10 +14,11 @@ import no_network  # noqa: E402
 
 no_network.block()
 os.environ.setdefault("MPLBACKEND", "Agg")
+# beside other work, OpenMP's spinning threads make small networks some hundred times slower (before torch is imported)
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("COURSE_STRICT", "1")
-_kept = tempfile.TemporaryDirectory(
-    prefix="course-tests-"
-)  # `make test` has set these already; plain `pytest` has not
+# `make test` has set these already; plain `pytest` has not.  Windows keeps files that are still open.
+_kept = tempfile.TemporaryDirectory(prefix="course-tests-", ignore_cleanup_errors=True)
 for _name in [
     "COURSE_HOME",
     "COURSE_CACHE",

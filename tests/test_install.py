@@ -264,7 +264,7 @@ def test_doctor_says_which_build_is_there(monkeypatch, cuda, has_gpu, said):
 
 def test_wishes_that_cant_be_granted(monkeypatch):
     monkeypatch.setenv("COURSE_TORCH", "gpu")
-    with pytest.raises(SettingError, match="COURSE_TORCH='gpu'.*choose auto, cpu or cuda"):
+    with pytest.raises(SettingError, match=r"COURSE_TORCH='gpu'.*choose auto, cpu or cuda"):
         pytorch.wish()
     monkeypatch.setenv("COURSE_TORCH", "CUDA")
     monkeypatch.setattr(sys, "platform", "linux")

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tomllib
 from pathlib import Path
 
 from ..settings import Setting
@@ -22,7 +23,12 @@ def say(text=""):
 def flag(name, default):
     """Whether a variable that is no COURSE_ one, such as OPEN, says yes; ``default`` where it is empty.  Raises SettingError."""
     text = os.environ.get(name, "").strip()
-    return Setting(f"make lab {name}=…", bool).read(name, text) if text else default
+    return Setting("for the commands of make", bool).read(name, text) if text else default
+
+
+def version():
+    """The course's edition, as pyproject.toml says it."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]["version"]
 
 
 def with_course(environment):

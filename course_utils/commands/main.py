@@ -9,7 +9,7 @@ import sys
 
 from ..settings import SettingError
 from .author import FETCH_OPTIONS, bench, execute, fetch, full, slides
-from .base import Stop, say
+from .base import Stop, say, version
 from .bundle import bundle
 from .install import install
 from .lab import lab
@@ -36,7 +36,10 @@ COMMANDS = {
 
 
 def help_text():
-    lines = ["The course's commands (python3 -m course_utils COMMAND, or make COMMAND):", ""]
+    lines = [
+        f"Generative models, edition {version()}: python3 -m course_utils COMMAND, or make COMMAND",
+        "",
+    ]
     lines += [
         f"  {name:<9} {function.__doc__.strip().splitlines()[0]}"
         for name, function in COMMANDS.items()
@@ -46,6 +49,7 @@ def help_text():
         "  lab        PORT=9000  OPEN=no  EDIT=yes (the originals, for authors)  HOST=0.0.0.0 (in a container; the token stays)",
         "  server     REHEARSE=4 NB=02_entropy (invented students, this machine alone)    HOST=0.0.0.0  PORT=8000",
         '  test       ONLY="lint unit"    of: lint format unit notebooks browser; on demand: classroom server',
+        "             NB=06_vae (one lecture and the tests that concern it)   CHANGED=yes (what has changed since main)",
         "  bundle     BUNDLE=/media/stick/course    then, without internet: make lab (or test, install) BUNDLE=/media/stick/course",
         "  execute    NB=02_entropy    also for full, slides and bench",
         "  COURSE_BUDGET=fast|class|full   COURSE_VENV=/elsewhere   COURSE_CONSTRAINTS=none",
@@ -67,6 +71,9 @@ def _parser():
         )
     made["server"].add_argument("--rehearse", metavar="N", help="with N invented students")
     made["test"].add_argument("--only", action="append", default=[], metavar="STEP")
+    made["test"].add_argument("--nb", action="append", default=[], dest="notebooks", metavar="NAME")
+    made["test"].add_argument("--changed", action="store_true", help="what has changed since main")
+    made["test"].add_argument("--record", action="store_true", help="seconds of each lecture")
     made["test"].add_argument("rest", nargs="*", help="options for pytest, after --")
     for option in FETCH_OPTIONS:
         made["fetch"].add_argument(f"--{option}", action="store_true")

@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import time
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from .base import BUILD, GB, ROOT, Stop, say, with_course
+from .. import settings
+from . import selection
+from .base import BUILD, GB, ROOT, Stop, chosen, flag, say, with_course
 from .install import fetch_texts, prepare
+from .reports import Counts, counts, seconds, slowest
 from .serve import proxy_command
 
 
@@ -59,7 +61,7 @@ def _workers():
     """How many files are tested at a time: 4 GB of memory and a core (or COURSE_THREADS of them) for each, at most four."""
     from ..runtime import cores
 
-    threads = max(1, int(os.environ.get("COURSE_THREADS") or 1))
+    threads = settings.get("COURSE_THREADS") or 1
 
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -72,20 +74,41 @@ def _workers():
 ON_DEMAND = {"classroom", "server"}
 
 
-def _pytest_steps(python, extra):
-    parallel = ["-n", str(_workers()), "--dist", "loadfile"] if _workers() > 1 else []
+def _asked(variable):
+    return flag(variable, False)
+
+
+def _report(name):
+    return BUILD / "test" / f"{name}.xml"
+
+
+def steps(python, part, extra=()):
+    """{name: command} of all steps, in the order in which they run.  part: a Selection; extra: options for pytest."""
+
+    def workers(most=4):
+        number = min(_workers(), most)
+        return ["-n", str(number)] if number > 1 else []
+
+    def by_file(files):
+        return [*workers(len(files)), "--dist", "loadfile", "--no-loadscope-reorder"]
+
+    some = [] if part.whole else ["-k", selection.words(part.lectures)]
+    notebooks = [f"notebooks/{name}.ipynb" for name in part.lectures]
+    units = selection.unit_files()
 
     def pytest(name, *options):
-        report = BUILD / "test" / f"{name}.xml"
-        return [str(python), "-m", "pytest", "-q", f"--junitxml={report}", *options, *extra]
+        command = [str(python), "-m", "pytest", "-q", f"--junitxml={_report(name)}"]
+        return [*command, *options, *extra]
 
     return {
         "lint": [str(python), "-m", "ruff", "check", "."],
         "format": [str(python), "-m", "ruff", "format", "--check", "."],
-        "unit": pytest("unit", *parallel, "tests", "--ignore=tests/browser"),
+        "unit": pytest("unit", *by_file(units), *some, *units),
         "notebooks": pytest(
             "notebooks",
-            *parallel,  # two lectures with one thread each are done sooner than one after the other with two
+            *by_file(
+                notebooks
+            ),  # two lectures with one thread each are done sooner than one after the other with two
             "--nbval-lax",
             "--nbval-current-env",
             "--nbval-cell-timeout=900",  # minutes of training, on machines that do other work too
@@ -96,58 +119,45 @@ def _pytest_steps(python, extra):
             "-o",
             "xfail_strict=true",  # nbval expects cells after a timeout to fail; they must not count as passed
             "--color=no",
-            "--durations=5",
-            "notebooks",
+            *notebooks,
         ),
-        "browser": pytest("browser", "tests/browser"),
+        "browser": pytest("browser", *some, "tests/browser"),
         "classroom": pytest(
             "classroom",
-            *(["-n", str(_workers())] if parallel else []),
+            *workers(),
             "--durations=0",
             "tests/test_rerun.py",
+            "tests/test_alternatives.py",
             "tests/test_hostile.py",
         ),
         "server": pytest("server", "tests/test_server.py"),
     }
 
 
-def _counts(name, code):
-    """(passed, failed, skipped) of one step; ruff's steps count as one test each."""
-    report = BUILD / "test" / f"{name}.xml"
-    if name in {"lint", "format"}:
-        return (1, 0, 0) if code == 0 else (0, 1, 0)
-    try:
-        suites = ElementTree.parse(report).getroot().iter("testsuite")
-        total = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
-        for suite in suites:
-            for key in total:
-                total[key] += int(suite.get(key, 0))
-    except (OSError, ElementTree.ParseError):
-        return (0, 1, 0)
-    failed = total["failures"] + total["errors"]
-    if code and not failed:
-        failed = 1  # collection trouble, or no test at all
-    return (
-        max(0, total["tests"] - total["failures"] - total["errors"] - total["skipped"]),
-        failed,
-        total["skipped"],
-    )
+def _todo(names, part, only):
+    """Which steps run: those asked for; else all but those on demand, and of the rest what there is something to do for."""
+    unknown = set(only) - set(names)
+    if unknown:
+        raise Stop(f"--only knows {', '.join(names)}; not {', '.join(sorted(unknown))}.")
+    idle = ON_DEMAND | (set() if part.whole or part.lectures else {"unit", "browser"})
+    wanted = [name for name in names if name in (only or names - idle)]
+    return [name for name in wanted if name != "notebooks" or part.lectures]
 
 
 def test(args):
-    """Install what is missing, then prove that everything works: lint, unit tests, every notebook, the browser."""
+    """Prove that everything works: lint, unit tests, every notebook, the browser; or a part (NB, CHANGED, ONLY)."""
     only = args.only or os.environ.get("ONLY", "").split()
+    part = selection.select(chosen(args), args.changed or _asked("CHANGED"))
     python = prepare(["test", "server"] if "server" in only else ["test"])
     fetch_texts(python, required=True)
     variables = test_environment()
-    steps = _pytest_steps(python, args.rest)
-    unknown = set(only) - set(steps)
-    if unknown:
-        raise Stop(f"--only knows {', '.join(steps)}; not {', '.join(sorted(unknown))}.")
-    lines, sums = [], [0, 0, 0]
-    for name, command in steps.items():
-        if name not in (only or steps.keys() - ON_DEMAND):
-            continue
+    commands = steps(python, part, args.rest)
+    if not part.whole:
+        say(
+            f"Lectures: {', '.join(sorted(part.lectures)) or 'none, nothing that they use has changed'}"
+        )
+    lines, total = [], Counts()
+    for name in _todo(commands.keys(), part, only):
         say(f"\n=== {name}")
         started = time.perf_counter()
         environment = variables if name == "notebooks" else dict(variables, MPLBACKEND="Agg")
@@ -155,21 +165,27 @@ def test(args):
             environment[f"COURSE_{name.upper()}"] = "1"
         if name == "server":
             environment["COURSE_SERVER_PROXY"] = "\n".join(proxy_command())
-        code = subprocess.run(command, cwd=ROOT, env=environment).returncode
-        counts = _counts(name, code)
-        sums = [a + b for a, b in zip(sums, counts)]
-        mark = "failed" if counts[1] else "ok"
+        code = subprocess.run(commands[name], cwd=ROOT, env=environment).returncode
+        report = None if name in {"lint", "format"} else _report(name)
+        result = counts(report, code, may_be_empty=not part.whole)
+        total += result
         lines.append(
-            f"{name:<10} {mark:<7} {counts[0]:>5} passed {counts[1]:>4} failed {counts[2]:>4} skipped"
+            f"{name:<10} {'failed' if result.failed else 'ok':<7} {result.passed:>5} passed"
+            f" {result.failed:>4} failed {result.skipped:>4} skipped"
             f" {time.perf_counter() - started:>7.0f} s"
         )
+        took = seconds(report) if name in {"unit", "notebooks"} else {}
+        if name == "notebooks":
+            lines += ["", *slowest(took), ""]
+        if (args.record or _asked("RECORD")) and not result.failed:
+            selection.record_seconds({file: sum(each.values()) for file, each in took.items()})
     attempts = Path(variables["COURSE_NETWORK_LOG"])
     if attempts.is_file():
         say(
             f"\nSomething asked for the network; the course works offline:\n{attempts.read_text('utf8')}"
         )
-        sums[1] += 1
+        total += Counts(failed=1)
         lines.append(f"{'network':<10} failed")
     say("\n" + "\n".join(lines) + "\n")
-    say(f"{sums[0]} passed, {sums[1]} failed, {sums[2]} skipped")
-    return 1 if sums[1] or not sums[0] else 0
+    say(str(total))
+    return 1 if total.failed or (part.whole and not total.passed) else 0
