@@ -19,6 +19,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_code_cell
 
+from . import claims
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
 BUILD = ROOT / "build"
@@ -176,7 +178,7 @@ class Run:
 
 
 def kernel_environment():
-    """Environment for the kernels of authors' runs: strict about quoted numbers, away from a student's own progress."""
+    """Environment for the kernels of authors' runs: strict about figures, away from a student's own progress."""
     environment = dict(os.environ)
     environment.pop("MPLBACKEND", None)
     environment.setdefault("COURSE_STRICT", "1")
@@ -233,6 +235,7 @@ def _explain(nb, index, error):
 def run(path, timeout=900, after=None):
     """Run a notebook from top to bottom in a fresh kernel; returns a Run whose ``nb`` holds the new outputs.  Writes nothing.
 
+    Its claims (course_utils/claims) are judged after each cell, and all that don't hold are the Run's error.
     timeout: seconds for one cell.  after: code to run in the kernel at the end; what it prints is returned as ``Run.after``.
     """
     path = Path(path)
@@ -260,18 +263,24 @@ def run(path, timeout=900, after=None):
             o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout"
         )
 
-    started, index = time.perf_counter(), None
+    started, index, wrong = time.perf_counter(), None, []
     try:
+        promised = claims.load(path.stem, [cell.id for cell in nb.cells]) if claims.wanted() else {}
         with client.setup_kernel(env=kernel_environment()):
             for index, cell in enumerate(nb.cells):
                 client.execute_cell(cell, index)
+                if cell.id in promised:
+                    wrong += claims.judge(promised[cell.id], client.kc, client.wait_for_reply)
             result.seconds = time.perf_counter() - started
             result.peak = int(ask("import course_utils.bench as _b; print(_b.peak_memory())"))
             if after:
                 result.after = ask(after)
+        result.error = "\n".join(f"    {complaint}" for complaint in wrong)
+    except claims.ClaimError as error:
+        result.error = f"    {error}"
     except (CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError) as error:
         result.seconds = time.perf_counter() - started
-        result.error = _explain(nb, index, error)
+        result.error = "\n".join([*wrong, _explain(nb, index, error)])
     result.nb = normalise(nb)
     result.moved = {} if result.error else moved(normalise(old), result.nb)
     return result

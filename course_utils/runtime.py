@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from .texts import message
 
 BUDGETS = ("fast", "class", "full")
+_prepared = {"lecture": ""}
 
 
 def budget():
@@ -29,6 +30,11 @@ def budget():
 def by_budget(*, fast, normal, full):
     """The one of three values that fits the current budget (``normal`` belongs to "class")."""
     return {"fast": fast, "class": normal, "full": full}[budget()]
+
+
+def lecture():
+    """Name of the lecture that setup() has prepared, such as "02_entropy"; empty before."""
+    return _prepared["lecture"]
 
 
 @functools.cache
@@ -77,6 +83,7 @@ def setup(lecture, *, seed=0, projector=None):
     from . import plotting
 
     chosen = budget()
+    _prepared["lecture"] = lecture
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - for what students write the old way
     torch.manual_seed(seed)

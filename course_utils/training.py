@@ -98,7 +98,7 @@ def fit(
     warm-up) or None.  clip: largest norm of the gradient, or None.
     valid: ``valid(model)`` -> float on held-out data, lower is better; called in eval mode without gradients every ``every`` steps
     (default: ten times) and at the end.  keep: "best" restores the weights with the lowest validation loss, "last" leaves the last ones.
-    unit: of the loss, for the axis.  autocast: compute in bfloat16 where this CPU is faster that way.
+    unit: of the loss, for the axis.  title: of the curve; None draws none.  autocast: compute in bfloat16 where this CPU is faster that way.
 
     An interrupt (the stop button) or a loss that is no longer finite ends the training early: the best state so far stays in
     the model, and the History says so.  Raises ValueError for steps < 1 or an unknown schedule or keep.
@@ -264,7 +264,9 @@ class _Curve:
         self._drawn = time.perf_counter()
         self._handle = None
         shell = get_ipython()
-        self._live = shell is not None and getattr(shell, "kernel", None) is not None
+        self._live = (
+            bool(title) and shell is not None and getattr(shell, "kernel", None) is not None
+        )
 
     def update(self, history, seconds):
         if not self._live or time.perf_counter() - self._drawn < _REDRAW:
