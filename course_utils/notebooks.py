@@ -56,7 +56,7 @@ def paths(names=()):
 
 def model_cells(name):
     """What a lecture's cells tagged "model" define, as a dict: the classes and samplers that students read, for tests and for drawing
-    samples.  They see the imports of the lecture's preamble and, for its exercises, the references.
+    samples.  They see what the lecture imports and, for its exercises, the references.
 
     Raises FileNotFoundError for an unknown name.
     """
@@ -65,12 +65,12 @@ def model_cells(name):
     (path,) = paths([name])
     known = {key: exercise.reference for key, (exercise, _) in all_exercises().items()}
     for cell in nbformat.read(path, as_version=4).cells:
-        if cell.id == "preamble":
-            tree = ast.parse(cell.source)
+        if cell.cell_type != "code":
+            continue
+        tree = ast.parse(cell.source)
+        if cell.id == "preamble" or "model" not in cell.metadata.get("tags", []):
             tree.body = [n for n in tree.body if isinstance(n, (ast.Import, ast.ImportFrom))]
-            exec(compile(tree, "preamble", "exec"), known)
-        elif "model" in cell.metadata.get("tags", []):
-            exec(compile(cell.source, cell.id, "exec"), known)
+        exec(compile(tree, cell.id, "exec"), known)
     return known
 
 
