@@ -11,6 +11,7 @@ Years, mathematics, code, references, glossary and the instructor's minute plan 
 """
 
 import ast
+import builtins
 import re
 import tomllib
 from functools import cache
@@ -20,6 +21,7 @@ from typing import NamedTuple
 import nbformat
 import pytest
 
+import course_utils
 from course_utils import claims
 
 HERE = Path(__file__).resolve().parent
@@ -211,6 +213,30 @@ def test_claims_are_about_the_text(path):
     claims.load(path.stem, cells)  # raises for a cell that is gone
     wrong = lesson(path).left_the_text()
     assert not wrong, "the text doesn't say this:\n" + "\n".join(map(str, wrong))
+
+
+def made_by(tree):
+    """Names that a cell's code makes."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from (alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+
+
+@every_lecture
+def test_claims_use_names_that_are_there_by_then(path):
+    """Without a kernel: each name in a claim's expression is made by its cell or an earlier one."""
+    known, promised = {*course_utils.__all__, *dir(builtins)}, claims.load(path.stem)
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            known |= set(made_by(ast.parse(cell.source)))
+        for claim in promised.get(cell.id, []):
+            tree = ast.parse(claim.value)
+            used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+            assert used <= known | set(made_by(tree)), f"{path.stem}: {used - known} in {claim}"
 
 
 @every_lecture
