@@ -12,11 +12,12 @@ do to it.  The notebook tests and ``make execute`` judge them with the class bud
 """
 
 import ast
-import os
 import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+
+from .. import runtime
 
 FOLDER = Path(__file__).parent
 _NUMBER = re.compile(r"[-+\u2212]?\d[\d,\u2009\u202f]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
@@ -128,4 +129,4 @@ def judge(claims, client, reply_to):
 
 def wanted():
     """Are claims to be judged?  The prose quotes the class budget's figures."""
-    return (os.environ.get("COURSE_BUDGET") or "class") == "class"
+    return runtime.budget() == "class"
