@@ -112,7 +112,8 @@ def keep(name, network, judge, cpu_seconds=None, config=None, *, unit="", task="
         network, cpu_seconds = network()
     unit, task = unit or recorded(name).unit, task or recorded(name).task
     network = copy.deepcopy(network).half().float().eval()
-    value = torch.as_tensor(judge(network)).double().mean()
+    with torch.no_grad():
+        value = torch.as_tensor(judge(network)).double().mean()
     save(name, network, value, unit=unit, task=task, cpu_seconds=cpu_seconds, seed=0, config=config, half=True)  # fmt: skip
 
 
