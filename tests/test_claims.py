@@ -1,5 +1,9 @@
 """course_utils.claims: files that can't be used are named; values are judged in a kernel, and nothing is left there."""
 
+import os
+import subprocess
+import sys
+
 import nbformat
 import pytest
 from jupyter_client.manager import start_new_kernel
@@ -123,3 +127,23 @@ def test_execute_judges_claims_and_saves_nothing_when_one_is_wrong(folder, monke
     assert path.read_bytes() == before
     monkeypatch.setenv("COURSE_BUDGET", "fast")  # the text quotes the class budget's figures
     assert not notebooks.execute(path).error
+
+
+def test_the_notebook_tests_fail_at_the_cell_that_is_claimed_about(folder, root):
+    cells = [nbformat.v4.new_code_cell(f"bits = {n}", id=f"says-{n}") for n in (4, 5)]
+    nb = nbformat.v4.new_notebook(cells=cells)
+    (folder / "02_x.ipynb").write_text(notebooks.to_text(nb), "utf8")
+    entry = '[{ text = "4 bits", value = "bits", within = 0.1 }]'
+    (folder / "02_x.toml").write_text(f"says-4 = {entry}\nsays-5 = {entry}")
+    here = "from pathlib import Path\nfrom course_utils import claims\nclaims.FOLDER = Path(__file__).parent"
+    (folder / "conftest.py").write_text(here)
+    options = "--nbval-lax --nbval-current-env -p no:cacheprovider -p after_lecture --color=no"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options.split(), "02_x.ipynb"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(root), str(root / "tests")])},
+        capture_output=True,
+        text=True,
+    )
+    assert "cell says-5, the text says '4 bits'" in done.stdout, done.stdout + done.stderr
+    assert "FAILED 02_x.ipynb::says-5" in done.stdout and "1 failed" in done.stdout
