@@ -70,6 +70,7 @@ PREAMBLE = """\
 from course_utils import *  # np, torch, nn, F, plt, math, time and the course's helpers
 
 setup("{name}")"""
+SCOPES = (ast.FunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 WORKSHOP = re.compile(
     r"\b(quoted|budget|checkpoints\.(save|load|folder)|json\.\w+|write_atomic|capture_output)\("
 )
@@ -367,6 +368,22 @@ def every_name_is_known(book):
         yield book.cells[found["cell"] - 1], found["message"]
 
 
+def functions_keep_their_names(book):
+    """An explorer calls a lecture's function long after its cell: no later cell may use the name for a value."""
+    functions = {}
+    for cell in book.code:
+        tree = parsed(cell.source)
+        if tree is None:
+            continue
+        own = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+        inner = {id(n) for f in ast.walk(tree) if isinstance(f, SCOPES) for n in ast.walk(f)}
+        names = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in inner]
+        stored = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+        for name in sorted(stored & functions.keys() - own):
+            yield cell, f"{name} is a function of cell {functions[name]}"
+        functions |= dict.fromkeys(own, cell.id)
+
+
 def workshop_is_out_of_sight(book):
     for cell in book.code:
         if found := WORKSHOP.search(cell.source):
@@ -549,6 +566,7 @@ EVERY = [
     preamble_is_everywhere_the_same,
     imports_stand_where_they_are_used_first,
     every_name_is_known,
+    functions_keep_their_names,
     workshop_is_out_of_sight,
     devices_are_there,
     explorers_come_after_a_prediction,
@@ -680,6 +698,7 @@ BROKEN = [
     (imports_stand_where_they_are_used_first, [("a-a", "x = 1\nimport re\nre.I", {})]),
     (imports_stand_where_they_are_used_first, [("a-a", "def f():\n    import re\n    re.I", {})]),
     (every_name_is_known, [("preamble", "from course_utils import *", {}), ("a-a", "plot", {})]),
+    (functions_keep_their_names, [("a-a", "def f():\n    pass", {}), ("b-b", "f = 1", {})]),
     (workshop_is_out_of_sight, [("a-a", 'if budget() == "full":\n    x = 1', {})]),
     (workshop_is_out_of_sight, [("a-a", 'checkpoints.save("a", net, 1)', {})]),
     (devices_are_there, [("a-a", "x", {})]),
