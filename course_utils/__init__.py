@@ -1,7 +1,8 @@
 """Plumbing of the course: what every lecture imports and no lecture has to explain.
 
-Names are loaded at first use (PEP 562), so ``import course_utils`` is instant and works before torch is installed:
-``python -m course_utils doctor`` can then say what is missing.
+``from course_utils import *`` is the first line of a lecture: the names in ``__all__``, PyTorch, NumPy and Matplotlib under their
+usual ones among them.  Each is loaded at first use (PEP 562), so ``import course_utils`` is instant and works before torch is
+installed: ``python -m course_utils doctor`` can then say what is missing.
 """
 
 import importlib
@@ -12,7 +13,6 @@ _HOME = {
     "budget": "runtime",
     "by_budget": "runtime",
     "autocast": "runtime",
-    "quoted": "prose",
     "show": "plotting",
     "image_grid": "plotting",
     "COLORS": "plotting",
@@ -21,6 +21,7 @@ _HOME = {
     "Choice": "explorer",
     "Toggle": "explorer",
     "load_shipped": "checkpoints",
+    "recorded_run": "records",
     "countdown": "live",
     "fit": "training",
     "minibatches": "training",
@@ -41,16 +42,24 @@ _MODULES = (
     "training",
     "paths",
 )
+_LIBRARIES = {
+    "F": "torch.nn.functional",
+    "math": "math",
+    "nn": "torch.nn",
+    "np": "numpy",
+    "plt": "matplotlib.pyplot",
+    "time": "time",
+    "torch": "torch",
+}
 
+# the names of a lecture: each is used in one, or said there to students
 __all__ = [
     "COLORS",
     "Choice",
     "Explorer",
-    "History",
+    "F",
     "Slider",
-    "Toggle",
     "autocast",
-    "budget",
     "by_budget",
     "check",
     "checkpoints",
@@ -62,14 +71,20 @@ __all__ = [
     "image_grid",
     "leaderboard",
     "load_shipped",
+    "math",
     "metrics",
     "minibatches",
+    "nn",
+    "np",
+    "plt",
     "progress",
     "quiz",
-    "quoted",
+    "recorded_run",
     "setup",
     "show",
     "solution",
+    "time",
+    "torch",
 ]
 
 
@@ -78,6 +93,8 @@ def __getattr__(name):
         value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
     elif name in _MODULES:
         value = importlib.import_module(f"{__name__}.{name}")
+    elif name in _LIBRARIES:
+        value = importlib.import_module(_LIBRARIES[name])
     else:
         raise AttributeError(f"course_utils has no {name!r}; it offers: {', '.join(__all__)}")
     globals()[name] = value
@@ -85,4 +102,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return [*__all__, *_MODULES]
+    return sorted({*__all__, *_HOME, *_MODULES})

@@ -5,12 +5,13 @@ the figure written beside it.
 """
 
 import contextlib
+import copy
 import hashlib
 import json
 import subprocess
 from dataclasses import asdict, dataclass
 
-from . import paths, tables
+from . import paths, runtime, tables
 from .texts import message
 
 _INDEX = "index.json"
@@ -95,6 +96,27 @@ def save(name, model, value, *, unit, task, cpu_seconds, seed, config=None, half
     return entry
 
 
+def keep(name, network, judge, cpu_seconds=None, config=None, *, unit="", task=""):
+    """Ship a lecture's network: with the full budget ``save`` it with its figure, with any other do nothing.
+
+    network: the trained model, or a function without arguments that trains one and returns (model, CPU seconds); it is called
+    with the full budget only.  judge: takes the model, its weights rounded to the file's 16 bits, and returns the figure that it
+    reaches, or one of each test item: their mean is the figure then.  config: as for ``save``.  unit, task: those of the shipped
+    file unless they are given.  Raises CheckpointError for a new name without them.
+    """
+    if runtime.budget() != "full":
+        return
+    import torch
+
+    if not isinstance(network, torch.nn.Module):
+        network, cpu_seconds = network()
+    unit, task = unit or recorded(name).unit, task or recorded(name).task
+    network = copy.deepcopy(network).half().float().eval()
+    with torch.no_grad():
+        value = torch.as_tensor(judge(network)).double().mean()
+    save(name, network, value, unit=unit, task=task, cpu_seconds=cpu_seconds, seed=0, config=config, half=True)  # fmt: skip
+
+
 def load(name, model):
     """Put the shipped weights into ``model`` (in place) and return the Checkpoint with its recorded figure.
 
@@ -135,22 +157,31 @@ def _plain_name(name):
     return name.replace("_orig_mod.", "")  # torch.compile's
 
 
-def load_shipped(name, model):
-    """The shipped network in place of a live training that misbehaves: the network, and what the lecture shows about it.
+def restore(name, model):
+    """Build a shipped network; returns it, in eval mode, and its Checkpoint.
 
     name: of a checkpoint.  model: its class, as the lecture defines it, or any function that takes the recorded settings and
-    builds it.  Returns the network in eval mode.  Shown are the figure that it reached and the pictures and tables of the lecture's
-    cells tagged ``figures-NAME`` as they were published (the class budget's).  Raises CheckpointError as ``load`` does, and when
-    ``model`` doesn't take the recorded settings.
+    builds it.  Raises CheckpointError as ``load`` does, and when ``model`` doesn't take the recorded settings.
     """
-    from IPython.display import display
-
     entry = recorded(name)
     try:
         network = model(**entry.config)
     except TypeError as error:
         raise CheckpointError(message("shipped.settings", name=name, error=error, config=entry.config)) from None  # fmt: skip
     load(name, network)
+    return network.eval(), entry
+
+
+def load_shipped(name, model):
+    """The shipped network in place of a live training that misbehaves: the network, and what the lecture shows about it.
+
+    name, model: as for ``restore``.  Returns the network in eval mode.  Shown are the figure that it reached and the pictures and
+    tables of the lecture's cells tagged ``figures-NAME`` as they were published (the class budget's).  Raises CheckpointError as
+    ``restore`` does.
+    """
+    from IPython.display import display
+
+    network, entry = restore(name, model)
     print(
         message(
             "shipped.figure",
@@ -171,7 +202,7 @@ def load_shipped(name, model):
         else:
             data = {kind: _text(value) for kind, value in output["data"].items()}
             display(data, metadata=output.get("metadata", {}), raw=True)
-    return network.eval()
+    return network
 
 
 def published_outputs(name):

@@ -83,15 +83,21 @@ def _own():
     return paths.user_file("leaderboard.jsonl")
 
 
-def submit(task, model, value, *, unit, **facts):
+def submit(task, model, value, *, unit, training=None, **facts):
     """Record a result and return its Row; a result for the same task, model, budget and seed replaces the earlier one.
 
-    task: what is measured on which data, such as "binarised MNIST, test".  value: a finite number in ``unit``.
-    facts: stderr, seconds, cpu_seconds, parameters, seed, lecture, higher_is_better; budget, the present one unless it is given ("full" for
-    a shipped checkpoint).  Numbers may be numpy's or torch's.
+    task: what is measured on which data, such as "binarised MNIST, test".  value: a finite number in ``unit``, or one of each test item
+    (a tensor): then their mean is recorded, with its standard error.
+    training: the History of the model, or the Checkpoint of a shipped one; it knows parameters, seconds and seed.
+    facts: stderr, seconds, cpu_seconds, parameters, seed, higher_is_better; lecture and budget, the present ones unless they are given.
+    Numbers may be numpy's or torch's.
     Kept in the folder of the student's own results; with COURSE_RECORD=1 (maintainers) in the shipped data/leaderboard.json.
     Raises ValueError for a number that is not finite.  A file of the student's that can't be written gives a warning, never an error.
     """
+    facts = _of_training(training) | facts
+    if getattr(value, "ndim", 0) and len(value) > 1:
+        facts = {"stderr": float(value.std()) / len(value) ** 0.5} | facts  # one of each test item
+        value = value.mean()
     record = settings.get("COURSE_RECORD")
     row = Row(
         task,
@@ -99,7 +105,7 @@ def submit(task, model, value, *, unit, **facts):
         value,
         unit,
         source="course" if record else "yours",
-        **{"budget": runtime.budget()} | facts,
+        **{"budget": runtime.budget(), "lecture": runtime.lecture()} | facts,
     )
     if record:
         path = _shipped()
@@ -110,6 +116,16 @@ def submit(task, model, value, *, unit, **facts):
     else:
         journal.append(_own(), asdict(row))
     return row
+
+
+def _of_training(training):
+    """What a History or a Checkpoint says of the training, as facts of a row."""
+    if training is None:
+        return {}
+    facts = {"parameters": training.parameters, "cpu_seconds": training.cpu_seconds, "seed": 0}
+    if hasattr(training, "seconds"):
+        return facts | {"seconds": training.seconds}
+    return facts | {"seed": training.seed, "budget": "full"}
 
 
 def _shipped_rows():

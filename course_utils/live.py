@@ -84,7 +84,9 @@ class Curve:
         self._drawn = time.perf_counter()
         self._handle = None
         shell = get_ipython()
-        self._live = shell is not None and getattr(shell, "kernel", None) is not None
+        self._live = (
+            bool(title) and shell is not None and getattr(shell, "kernel", None) is not None
+        )
 
     def update(self, history, seconds):
         if not self._live or time.perf_counter() - self._drawn < _REDRAW:

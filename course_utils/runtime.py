@@ -6,6 +6,8 @@ import os
 
 from . import settings
 
+_prepared = {"lecture": ""}
+
 
 def budget():
     """The training budget "fast", "class" (default) or "full": the setting COURSE_BUDGET.
@@ -19,6 +21,16 @@ def budget():
 def by_budget(*, fast, normal, full):
     """The one of three values that fits the current budget (``normal`` belongs to "class")."""
     return {"fast": fast, "class": normal, "full": full}[budget()]
+
+
+def lecture():
+    """Name of the lecture that setup() has prepared, such as "02_entropy"; empty before."""
+    return _prepared["lecture"]
+
+
+def prepared(name):
+    """setup() says which lecture it has prepared."""
+    _prepared["lecture"] = name
 
 
 @functools.cache

@@ -23,6 +23,7 @@ def setup(lecture, *, seed=0, projector=None):
     Threads: every core that this process may use, or COURSE_THREADS.
     """
     chosen = runtime.budget()
+    runtime.prepared(lecture)
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - for what students write the old way
     torch.manual_seed(seed)

@@ -69,7 +69,7 @@ SETTINGS = {
     "COURSE_HOME": Setting("folder for what a student makes: results, progress, answers", Path),
     "COURSE_CACHE": Setting("folder for files that the course can make or bring again", Path),
     # authors and tests
-    "COURSE_STRICT": Setting("a number of the prose that this run doesn't give, or a text that leaves its picture, is an error", bool, False),
+    "COURSE_STRICT": Setting("a text that leaves its picture is an error", bool, False),
     "COURSE_RECORD": Setting("results go into the shipped leaderboard", bool, False),
     "COURSE_CLASSROOM": Setting("the tests that take a quarter of an hour run too", bool, False),
     "COURSE_SERVER": Setting("the tests that start a class server run too", bool, False),

@@ -96,7 +96,7 @@ def fit(
     warm-up) or None.  clip: largest norm of the gradient, or None.
     valid: ``valid(model)`` -> float on held-out data, lower is better; called in eval mode without gradients every ``every`` steps
     (default: ten times) and at the end.  keep: "best" restores the weights with the lowest validation loss, "last" leaves the last ones.
-    unit: of the loss, for the axis.  autocast: compute in bfloat16 where this CPU is faster that way.
+    unit: of the loss, for the axis.  title: of the curve; None draws none.  autocast: compute in bfloat16 where this CPU is faster that way.
 
     The stop button ends the training early.  So does the first number that is not finite: a loss, a held-out loss, a gradient (then no
     update is made of it) or a weight.  The model then has the weights with the lowest validation loss, if it was validated and keep is

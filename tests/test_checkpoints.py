@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils import checkpoints, load_shipped, paths
+from course_utils import checkpoints, load_shipped, paths, recorded_run
 from course_utils.commands import notebooks
 
 CALL = re.compile(r'(\w+) = load_shipped\("(\w+)", (\w+)\)')
@@ -165,6 +165,56 @@ def test_lazy_layers_take_the_shapes_of_the_file(saved):
     checkpoints.load("00_net", lazy)
     x = torch.randn(4, 3)
     assert torch.equal(lazy(x), network.eval()(x))
+
+
+def test_restore_builds_the_network_and_knows_its_record():
+    network, entry = checkpoints.restore("03_made", notebooks.model_cells("03")["MADE"])
+    assert not network.training and entry == checkpoints.recorded("03_made")
+
+
+def test_keep_does_nothing_outside_of_the_full_budget(course):
+    before = (course / "data/checkpoints/index.json").read_bytes()
+    checkpoints.keep("03_made", None, None)  # neither trains nor judges
+    assert (course / "data/checkpoints/index.json").read_bytes() == before
+
+
+def test_keep_ships_the_rounded_network_with_its_figure(course, monkeypatch):
+    monkeypatch.setenv("COURSE_BUDGET", "full")
+    network = torch.nn.Linear(1, 2)
+    old, exact = checkpoints.recorded("03_made"), network.weight.detach().clone()
+    checkpoints.keep("03_made", network, lambda net: net.weight[:, 0], 5.0, {"hidden": 1})
+    entry, again = checkpoints.recorded("03_made"), torch.nn.Linear(1, 2)
+    checkpoints.load("03_made", again)
+    assert torch.equal(again.weight, exact.half().float()) and torch.equal(network.weight, exact)
+    assert entry.value == pytest.approx(float(again.weight.mean()), abs=1e-6)
+    assert (entry.unit, entry.task, entry.cpu_seconds) == (old.unit, old.task, 5.0)
+    with pytest.raises(checkpoints.CheckpointError, match="no checkpoint 'new'"):
+        checkpoints.keep("new", network, lambda net: 1.0, 5.0)
+
+
+def test_keep_trains_for_the_full_budget_only(course, monkeypatch):
+    monkeypatch.setenv("COURSE_BUDGET", "full")
+    made = torch.nn.Linear(1, 2)
+    checkpoints.keep("new", lambda: (made, 6.0), lambda net: 1.5, unit="nats", task="digits")
+    entry = checkpoints.recorded("new")
+    assert (entry.value, entry.unit, entry.cpu_seconds, entry.parameters) == (1.5, "nats", 6.0, 4)
+
+
+def test_a_recorded_run_is_made_once_and_then_read(course, monkeypatch):
+    def rows():
+        assert torch.get_num_threads() == 1
+        return {"ours": 2.5}
+
+    threads = torch.get_num_threads()
+    with pytest.raises(FileNotFoundError, match="09_designs"):
+        recorded_run("09_designs", rows=rows)
+    monkeypatch.setenv("COURSE_BUDGET", "full")
+    made = recorded_run("09_designs", cpu_seconds=30, rows=rows)
+    assert made["rows"] == {"ours": 2.5} and made["cpu_seconds"] == 30
+    assert made["date"].count("-") == 2 and made["bfloat16"] in (True, False)
+    assert torch.get_num_threads() == threads
+    monkeypatch.setenv("COURSE_BUDGET", "class")
+    assert recorded_run("09_designs", rows=lambda: 1 / 0) == made
 
 
 def test_a_network_with_other_layers_stays_as_it_was(course):

@@ -1,4 +1,4 @@
-"""setup, budgets, quoted, figures, Explorer, fit, leaderboard: the plumbing of every lecture."""
+"""setup, budgets, figures, Explorer, fit, leaderboard: the plumbing of every lecture."""
 
 import json
 import subprocess
@@ -17,6 +17,7 @@ from course_utils import (
     Explorer,
     Slider,
     Toggle,
+    checkpoints,
     checkup,
     doctor,
     leaderboard,
@@ -25,7 +26,6 @@ from course_utils import (
     setup,
     training,
 )
-from course_utils.prose import first_number, quoted
 from course_utils.texts import load, message
 
 # --- runtime ---------------------------------------------------------------------------------------------------------
@@ -100,7 +100,16 @@ def test_every_advertised_name_exists():
         course_utils.nothing  # noqa: B018
 
 
-# --- texts and quoted numbers ----------------------------------------------------------------------------------------
+def test_the_star_brings_a_lecture_what_it_needs():
+    code = """
+from course_utils import *
+assert math.pi and np.ones(1) and F.relu and nn.Linear and plt.plot and time.time and torch.ones(1)
+assert "Toggle" not in globals() and "_HOME" not in globals()
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# --- texts ------------------------------------------------------------------------------------------------------------
 
 
 def test_messages_have_their_blanks_filled():
@@ -109,7 +118,7 @@ def test_messages_have_their_blanks_filled():
             yield from walk(value) if isinstance(value, dict) else [value]
 
     assert len(list(walk(load("messages", "messages")))) > 40
-    assert "late" in message("quoted.differs", text="late", value=1, within=2)
+    assert "late" in message("check.right", name="late", text="")
 
 
 def test_a_language_that_is_none_says_which_there_are(monkeypatch):
@@ -119,35 +128,6 @@ def test_a_language_that_is_none_says_which_there_are(monkeypatch):
     monkeypatch.delenv("COURSE_LANG")
     with pytest.raises(LookupError, match=r"No quizzes text 'nothing'; there are: .*02_entropy"):
         load("quizzes", "nothing")
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [
-        ("4.56 bits", 4.56),
-        ("about 1,024 words", 1024),
-        ("−99.5 nats", -99.5),
-        ("10 %", 10),
-        ("1.5e-3", 0.0015),
-    ],
-)
-def test_first_number(text, number):
-    assert first_number(text) == number
-
-
-def test_quoted(monkeypatch):
-    monkeypatch.setenv("COURSE_STRICT", "1")
-    quoted("4.56 bits", torch.tensor(4.5612), within=0.005)
-    with pytest.raises(AssertionError, match="this run gave"):
-        quoted("4.56 bits", 4.7, within=0.005)
-    monkeypatch.setenv("COURSE_STRICT", "0")
-    with pytest.warns(UserWarning, match="trust the number"):
-        quoted("4.56 bits", 4.7, within=0.005)
-    with pytest.raises(ValueError, match="no number"):
-        quoted("many bits", 4.7, within=1)
-    monkeypatch.setenv("COURSE_STRICT", "1")
-    with pytest.raises(AssertionError):
-        quoted("4.56 bits", float("nan"), within=1)
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------
@@ -430,6 +410,24 @@ def test_leaderboard_keeps_ranks_and_replaces(board, monkeypatch):
     assert [r.value for r in leaderboard.table("other")] == [1.0]
 
 
+def test_leaderboard_takes_one_figure_for_each_test_item(board):
+    row = leaderboard.submit("digits", "a", torch.tensor([1.0, 2.0, 6.0]), unit="nats")
+    assert row.value == 3.0 and row.stderr == pytest.approx((7 / 3) ** 0.5)
+    assert leaderboard.submit("digits", "b", torch.tensor(2.0), unit="nats").stderr is None
+
+
+def test_leaderboard_knows_the_training_and_the_lecture(board, monkeypatch):
+    monkeypatch.setitem(runtime._prepared, "lecture", "05_pixelcnn")
+    history = training.History(seconds=3.0, cpu_seconds=2.0, parameters=7)
+    row = leaderboard.submit("digits", "a", 1.0, unit="nats", training=history)
+    assert (row.seconds, row.cpu_seconds, row.parameters, row.seed) == (3.0, 2.0, 7, 0)
+    assert (row.lecture, row.budget) == ("05_pixelcnn", "class")
+    entry = checkpoints.recorded("03_made")
+    row = leaderboard.submit("digits", "a", 1.0, unit="nats", training=entry, lecture="03")
+    assert (row.parameters, row.cpu_seconds) == (entry.parameters, entry.cpu_seconds)
+    assert (row.seconds, row.lecture, row.budget) == (None, "03", "full")
+
+
 def test_leaderboard_higher_is_better(board):
     for model, value in [("a", 0.9), ("b", 0.99)]:
         leaderboard.submit("accuracy", model, value, unit="share", higher_is_better=True)
@@ -437,9 +435,10 @@ def test_leaderboard_higher_is_better(board):
 
 
 @pytest.mark.parametrize("number", [np.float32, np.array, torch.tensor, lambda v: torch.tensor([v])])  # fmt: skip
-def test_leaderboard_takes_numbers_of_every_library(board, number):
+def test_leaderboard_takes_numbers_of_every_library(board, number, monkeypatch):
     facts = {"stderr": 0.25, "seconds": 1.5, "cpu_seconds": 2.5}
     whole = {"parameters": 784, "seed": 3}
+    monkeypatch.setitem(runtime._prepared, "lecture", "")
     row = leaderboard.submit(
         "digits",
         "a",

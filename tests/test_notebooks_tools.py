@@ -169,13 +169,6 @@ def test_other_budgets_are_not_saved(write, monkeypatch):
     assert not result.error and not result.written and path.read_bytes() == before
 
 
-def test_runs_are_strict_about_quoted_numbers(write):
-    path = write(
-        cell("from course_utils import quoted\nquoted('4.5 bits', 4.9, within=0.1)", "says")
-    )
-    assert "in cell says" in notebooks.execute(path).error
-
-
 def test_positions_of_controls():
     from course_utils import Choice, Slider, Toggle
 

@@ -23,7 +23,7 @@ JUDGES = {
 def full(args):
     """Train the models with a shipped checkpoint anew, for as long as it takes (COURSE_BUDGET=full); notebooks stay as they are."""
     os.environ["COURSE_BUDGET"] = "full"
-    os.environ["COURSE_STRICT"] = "0"  # the prose quotes the class budget's figures
+    os.environ["COURSE_STRICT"] = "0"  # a title that grew too long must not end an hour of training
     names = chosen(args)
     python, code = prepare(), 0
     lectures = [name for name in names if name not in JUDGES]

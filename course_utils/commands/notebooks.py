@@ -20,6 +20,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat.v4 import new_code_cell
 
 from .. import settings
+from . import claims
 from .base import BUILD, ROOT, with_course
 
 FOLDER = ROOT / "notebooks"
@@ -55,7 +56,7 @@ def paths(names=()):
 
 def model_cells(name):
     """What a lecture's cells tagged "model" define, as a dict: the classes and samplers that students read, for tests and for drawing
-    samples.  They see the imports of the lecture's preamble and, for its exercises, the references.
+    samples.  They see what the lecture imports and, for its exercises, the references.
 
     Raises FileNotFoundError for an unknown name.
     """
@@ -64,12 +65,12 @@ def model_cells(name):
     (path,) = paths([name])
     known = {key: exercise.reference for key, (exercise, _) in all_exercises().items()}
     for cell in nbformat.read(path, as_version=4).cells:
-        if cell.id == "preamble":
-            tree = ast.parse(cell.source)
+        if cell.cell_type != "code":
+            continue
+        tree = ast.parse(cell.source)
+        if cell.id == "preamble" or "model" not in cell.metadata.get("tags", []):
             tree.body = [n for n in tree.body if isinstance(n, (ast.Import, ast.ImportFrom))]
-            exec(compile(tree, "preamble", "exec"), known)
-        elif "model" in cell.metadata.get("tags", []):
-            exec(compile(cell.source, cell.id, "exec"), known)
+        exec(compile(tree, cell.id, "exec"), known)
     return known
 
 
@@ -177,7 +178,7 @@ class Run:
 
 
 def kernel_environment():
-    """Environment for the kernels of authors' runs: strict about quoted numbers, away from a student's own progress."""
+    """Environment for the kernels of authors' runs: strict about figures, away from a student's own progress."""
     environment = dict(os.environ)
     environment.pop("MPLBACKEND", None)
     environment.setdefault("COURSE_STRICT", "1")
@@ -232,6 +233,7 @@ def _explain(nb, index, error):
 def run(path, timeout=900, after=None):
     """Run a notebook from top to bottom in a fresh kernel; returns a Run whose ``nb`` holds the new outputs.  Writes nothing.
 
+    Its claims (course_utils/claims) are judged after each cell, and all that don't hold are the Run's error.
     timeout: seconds for one cell.  after: code to run in the kernel at the end; what it prints is returned as ``Run.after``.
     """
     path = Path(path)
@@ -259,20 +261,26 @@ def run(path, timeout=900, after=None):
             o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout"
         )
 
-    started, index = time.perf_counter(), None
+    started, index, wrong = time.perf_counter(), None, []
     try:
+        promised = claims.load(path.stem, [cell.id for cell in nb.cells]) if claims.wanted() else {}
         with client.setup_kernel(env=kernel_environment()):
             for index, cell in enumerate(nb.cells):
                 client.execute_cell(cell, index)
+                if cell.id in promised:
+                    wrong += claims.judge(promised[cell.id], client.kc, client.wait_for_reply)
             result.seconds = time.perf_counter() - started
             result.peak = int(
                 ask("import course_utils.commands.bench as _b; print(_b.peak_memory())")
             )
             if after:
                 result.after = ask(after)
+        result.error = "\n".join(f"    {complaint}" for complaint in wrong)
+    except claims.ClaimError as error:
+        result.error = f"    {error}"
     except (CellExecutionError, CellTimeoutError, DeadKernelError, RuntimeError) as error:
         result.seconds = time.perf_counter() - started
-        result.error = _explain(nb, index, error)
+        result.error = "\n".join([*wrong, _explain(nb, index, error)])
     result.nb = normalise(nb)
     result.moved = {} if result.error else moved(normalise(old), result.nb)
     return result

@@ -88,31 +88,22 @@ def markdown(text, folder=notebooks.FOLDER):
 
 
 def shown_code(source):
-    """The code as a slide shows it: without ``quoted(…)`` lines, which prove the prose, and without texts of ``alt=``."""
+    """The code as a slide shows it: without the texts of ``alt=``."""
     try:
         tree = ast.parse(source)
     except SyntaxError:  # IPython's own syntax
         return source
     lines = [line.encode() for line in source.split("\n")]  # ast counts bytes
     cuts = []
-    for node in tree.body:
-        call = node.value if isinstance(node, ast.Expr) else None
-        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "quoted":
-            cuts.append((node, None))
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg == "alt":
             many = node.value.end_lineno > node.value.lineno or len(ast.unparse(node.value)) > 20
             if many:
-                cuts.append((node.value, b"\xe2\x80\xa6"))  # an ellipsis
-    for node, put in sorted(cuts, key=lambda cut: -cut[0].lineno):
+                cuts.append(node.value)
+    for node in sorted(cuts, key=lambda cut: -cut.lineno):
         first, last = node.lineno - 1, node.end_lineno - 1
-        if put is None:
-            if not lines[last][node.end_col_offset :].strip().strip(b"#"):
-                del lines[first : last + 1]
-            continue
-        lines[first : last + 1] = [
-            lines[first][: node.col_offset] + put + lines[last][node.end_col_offset :]
-        ]
+        before, after = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
+        lines[first : last + 1] = [before + "…".encode() + after]
     return b"\n".join(lines).decode().strip("\n")
 
 

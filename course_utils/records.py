@@ -1,0 +1,33 @@
+"""Measurements that take minutes and are made once, with the full budget: everyone else reads what was measured."""
+
+import json
+import time
+
+from . import checkpoints, paths, runtime
+
+
+def recorded_run(name, **parts):
+    """What a long measurement gave, a dict: made anew and written down with the full budget, read with any other.
+
+    name: of the file in ``data/checkpoints``, "05_designs" for example.  parts: its entries; a function without arguments is called,
+    on one thread so that runs compare, and what it returns is kept (anything that JSON can say).  The record also says on which date it
+    was made, and whether in bfloat16.  Raises FileNotFoundError when there is no record and the budget isn't "full".
+    """
+    path = checkpoints.folder() / f"{name}.json"
+    if runtime.budget() == "full":
+        record = _measured(parts)
+        paths.write_atomic(path, (json.dumps(record, indent=1) + "\n").encode())
+    return json.loads(path.read_text("utf8"))
+
+
+def _measured(parts):
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        made = {key: part() if callable(part) else part for key, part in parts.items()}
+    finally:
+        torch.set_num_threads(threads)
+    bfloat16 = isinstance(runtime.autocast(), torch.autocast)
+    return {"date": time.strftime("%Y-%m-%d"), "bfloat16": bfloat16} | made
