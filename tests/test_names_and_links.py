@@ -61,6 +61,12 @@ def say(wrong):
     return "\n".join(f"{cell}: `{piece}`: {why}" for (cell, piece), why in wrong.items())
 
 
+@LECTURES
+def test_names_in_a_lecture(path):
+    wrong = wrong_names(notebook(path), ELSEWHERE.get(path.stem, {}))
+    assert not wrong, f"names in backticks that mean nothing in {path.stem}:\n{say(wrong)}"
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_names_on_a_page(page):
     wrong = wrong_on_page(page, ELSEWHERE.get(page, {}))
@@ -212,6 +218,18 @@ def test_a_paper_is_linked_to_itself():
     assert unlinked_papers("[arXiv:1601.06759](https://arxiv.org/abs/1601.06795)")
 
 
+@LECTURES
+def test_arxiv_identifiers_are_links(path):
+    wrong = {
+        cell.id: found
+        for cell in markdown(notebook(path))
+        if (found := unlinked_papers(cell.source))
+    }
+    assert not wrong, (
+        f"{path.stem}: write [arXiv:1601.06759](https://arxiv.org/abs/1601.06759): {wrong}"
+    )
+
+
 # --- lectures that name each other ------------------------------------------------------------------------------------
 
 # lecture 05; lectures 01, 02 and 03; Next lecture: **05 PixelCNN**; Lab 04
@@ -250,3 +268,16 @@ def named(text):
 )
 def test_how_lectures_are_named(text, stems):
     assert named(text) == stems
+
+
+@LECTURES
+def test_lectures_that_are_named_are_linked(path):
+    """Once: where it is assumed (title), where it comes next (next-steps), or where it is first named."""
+    cells = {cell.id: cell.source for cell in markdown(notebook(path))}
+    linked = {target for text in cells.values() for target, _ in targets(text)}
+    for other in sorted(named(" ".join(cells.values())) - {path.stem}):
+        assert f"{other}.ipynb" in linked, f"{path.stem} names {other} and doesn't link it"
+    for cell in ("title", "next-steps"):
+        here = {target for target, _ in targets(cells.get(cell, ""))}
+        missing = {f"{other}.ipynb" for other in named(cells.get(cell, "")) - {path.stem}} - here
+        assert not missing, f"{path.stem}, {cell}: not linked: {sorted(missing)}"
