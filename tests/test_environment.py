@@ -144,10 +144,17 @@ def test_commands_need_nothing_but_python(tmp_path):
     assert code == 1 and "make lab" in text and "Traceback" not in text
 
 
+def test_doctor_says_what_it_found():
+    """Of a machine that runs these tests, every topic is shown, and the exit code says that it is ready."""
+    code, text = run(sys.executable, "-m", "course_utils", "doctor")
+    assert code == 0 and base.version() in text
+    assert all(f"✓ {topic}" in text for topic in ["Python", "torch", "MNIST", "shakespeare"])
+
+
 def test_make_help_lists_the_targets():
     if not shutil.which("make"):
         pytest.skip("make is not installed")
-    _, text = run("make", "help", f"PYTHON={sys.executable}")
+    _, text = run("make", "help", f"PYTHON={Path(sys.executable).as_posix()}")
     for target in ["lab", "test", "execute", "slides", "bench", "doctor", "clean"]:
         assert re.search(rf"^\s+{target}\b", text, re.MULTILINE), (
             f"make help does not tell about {target}"
@@ -157,7 +164,7 @@ def test_make_help_lists_the_targets():
         .group(1)
         .split()
     )
-    assert set(phony) == set(main.COMMANDS) - {"freeze"} | {"help"}
+    assert set(phony) == set(main.COMMANDS) - {"freeze", "translations"} | {"help"}
 
 
 def test_main_file_parses_on_old_pythons():

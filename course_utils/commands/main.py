@@ -15,7 +15,7 @@ from .install import install
 from .lab import lab
 from .serve import server
 from .testing import test
-from .upkeep import clean, doctor, freeze, lint
+from .upkeep import clean, doctor, freeze, lint, translations
 
 COMMANDS = {
     "lab": lab,
@@ -32,6 +32,7 @@ COMMANDS = {
     "lint": lint,
     "clean": clean,
     "freeze": freeze,
+    "translations": translations,
 }
 
 
@@ -80,6 +81,8 @@ def _parser():
     for name in ["lab", "test", "install", "fetch", "bundle"]:
         made[name].add_argument("--bundle", metavar="FOLDER", help="the same as BUNDLE=FOLDER")
     made["install"].add_argument("--extra", action="append", default=[], choices=["test", "server"])
+    made["translations"].add_argument("language", choices=["uk", "ru"])
+    made["translations"].add_argument("--written", action="store_true")
     made["lint"].add_argument("--fix", action="store_true")
     made["clean"].add_argument("--all", action="store_true")
     for name in ["execute", "full", "slides", "bench", "server"]:

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 from . import environment, pytorch, venv
-from .base import BUILD, GB, ROOT, run_module, say, with_course
+from .base import BUILD, GB, ROOT, run_module, say, version, with_course
 from .install import prepare
+from .translations import main as list_translations
 
 BUILT = ["browser", "bundle", "execute", "slides", "test"]  # what the commands put into build/
 
@@ -27,6 +28,7 @@ def lint(args):
 def doctor(args):
     """Say whether this machine is ready for the course, and what to do when it is not."""
     free = shutil.disk_usage(ROOT).free
+    say(f"Edition {version()} of the course")
     say(f"Python {platform.python_version()} ({sys.executable}): new enough")
     say(
         f"{platform.platform()}, {os.cpu_count()} cores, {free / GB:.0f} GB free on the course's disk"
@@ -45,7 +47,7 @@ def doctor(args):
         return 1
     say(f"Packages: installed for {python}")
     say(f"PyTorch: {_torch_build(python)}\n")
-    code = "import course_utils; course_utils.doctor()"
+    code = "import sys, course_utils; d = course_utils.doctor(); print(d); sys.exit(not d.ready)"
     return subprocess.run(
         [python, "-c", code], cwd=ROOT, env=with_course(dict(os.environ))
     ).returncode
@@ -101,6 +103,11 @@ def _remove_texts(folder):
     for entry in data.brought().values():
         (folder / entry["file"]).unlink(missing_ok=True)
     _remove_if_empty(folder)
+
+
+def translations(args):
+    """For translators: list what a language lacks, and what has changed in English since (uk or ru; --written notes that it is done)."""
+    return list_translations([args.language, *(["--written"] if args.written else [])])
 
 
 def freeze(args):
