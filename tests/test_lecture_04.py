@@ -83,6 +83,24 @@ def test_pieces_are_scored_like_one_long_text(lecture):
         )
 
 
+def test_what_can_not_be_written_is_said(lecture):
+    """An unknown letter, an empty prompt, a temperature that isn't above 0: each with what is wrong."""
+    names = names_after(
+        [s.split("\n\nprompt =")[0].split("\n\nfor temp")[0] for s in cells("write", "three-temperatures")],
+        dict(lecture, shipped=None),
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"77 characters, without 'ж🙂'"):
+        lecture["encode"]("To ж🙂")
+    assert lecture["encode"]("").shape == (0,) and lecture["encode"]("").dtype == torch.long
+    with pytest.raises(ValueError, match="prompt needs at least one character"):
+        names["write"](None, lecture["encode"]("")[None], 1, names["greedy"])
+    for temperature in (0, -1.0, torch.tensor([[1.0], [0.0]])):
+        with pytest.raises(ValueError, match="must be above 0"):
+            names["sampler"](temperature)
+    drawn = names["sampler"](torch.tensor([[0.01], [100.0]]))(torch.eye(2))
+    assert drawn.shape == (2,) and int(drawn[0]) == 0
+
+
 def test_held_out_plays_are_held_out(lecture):
     """No piece of 100 characters of a test play stands in the training plays."""
     train = lecture["data"].text("shakespeare", "train")
