@@ -60,8 +60,8 @@ def coverage(counts, size):
 @EXERCISES.declare(coverage)
 class _:
     def cases():
-        counts = torch.tensor([3.0, 50.0, 7.0, 1.0, 20.0, 9.0, 1.0])
-        return [(counts, 2), (counts, 1), (counts, 6), (torch.tensor([5.0, 1.0, 4.0, 2.0]), 3)]
+        counts = torch.tensor([3.0, 50.0, 7.0, 1.0, 20.0, 1.0, 9.0])
+        return [(counts, 2), (counts, 1), (counts, 6), (torch.tensor([5.0, 1.0, 5.0, 2.0]), 2)]
 
     class mistakes:
         not_sorted = lambda counts, size: counts[:size].sum() / counts.sum()
@@ -131,6 +131,7 @@ class _:
         return [
             (torch.arange(12), 3),
             (torch.arange(17) + 5, 4),
+            (torch.tensor([3, 1, 4, 1, 5, 1, 2]), 2),
             (torch.arange(10), 2),
             (torch.arange(100) * 3, 7),
         ]
@@ -164,7 +165,7 @@ class _:
         return [
             (5 * torch.rand(6, generator=generator), 20 * torch.rand(2, generator=generator), 31),
             (8 * torch.rand(40, generator=generator), 30 * torch.rand(5, generator=generator), 170),
-            (torch.tensor([1.0, 2.0, 3.0]), torch.tensor([9.0]), 12),
+            (torch.tensor([1.0, 2.0, 1.0]), torch.tensor([9.0, 9.0]), 12),
         ]
 
     class mistakes:

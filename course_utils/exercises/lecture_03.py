@@ -251,7 +251,7 @@ class _:
             (torch.arange(256), 255),
             (torch.arange(16), 15),
             (torch.tensor([0, 1, 2, 3]), 3),
-            (torch.tensor([0, 10, 60, 127, 128, 200, 255]), 255),
+            (torch.tensor([200, 0, 10, 127, 128, 200, 255]), 255),
         ]
 
     class mistakes:

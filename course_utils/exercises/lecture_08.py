@@ -104,6 +104,7 @@ class _:
         return [
             (torch.softmax(2 * torch.randn(12, 5, generator=draw), 1),),
             (torch.eye(4),),
+            (torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8]]),),
             (torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.0, 0.3, 0.7], [0.6, 0.4, 0.0]]),),
             (torch.softmax(torch.randn(20, 3, generator=draw), 1),),
         ]
@@ -150,7 +151,7 @@ def bleu(candidate, references):
     for n in (1, 2, 3, 4):
         counts = ngrams(candidate, n)
         most = [max(ngrams(r, n)[g] for r in references) for g in counts]
-        matches = sum(min(c, m) for c, m in zip(counts.values(), most, strict=True))
+        matches = sum(min(c, m) for c, m in zip(counts.values(), most))
         if matches == 0:
             return 0.0
         log_precision += math.log(matches / counts.total()) / 4
@@ -169,7 +170,7 @@ def _closest(lengths, own):
 
 
 def _brevity(wanted, own):
-    return math.exp(min(0.0, 1 - wanted / own))
+    return math.exp(min(0.0, 1 - wanted / own)) if own else 0.0
 
 
 def _bleu(clip=True, sets=False, orders=4, mean=_geometric, length=_closest, penalty=_brevity):
@@ -202,6 +203,8 @@ class _:
             ("no word in common", ["entirely different tokens here"]),
             ("the big dog ran to the park and the big dog ran", ["the big dog ran to the park"]),
             ("the cat", ["the cat sat on the mat"]),
+            ("", ["the cat sat on the mat"]),
+            ("the cat sat on the mat", [""]),
         ]  # fmt: skip
         return [(c.split(), [r.split() for r in rs]) for c, rs in several]
 
@@ -239,12 +242,23 @@ def _text_cases():
         ("a b c d e", "a b c d e"),
         ("to be or not to be that is the question", "to be or not to be"),
         ("no word in common", "entirely different tokens here"),
+        ("b", "b b b"),
+        ("b b b", "b"),
+        ("x a", "a"),
+        ("a", "a"),
+        ("", "the cat"),
+        ("the cat", ""),
+        ("", ""),
     ]
     return [(a.split(), b.split()) for a, b in pairs]
 
 
 def _f1(common, a, b):
     return 2 * common / (a + b) if common else 0.0
+
+
+def _f1_of_shares(precision, recall):
+    return 2 * precision * recall / (precision + recall) if precision else 0.0
 
 
 def _not_clipped(a, b):
@@ -257,7 +271,9 @@ def _of_sets(a, b):
 
 @EXERCISES.declare(rouge_n)
 class _:
-    cases = lambda: [(*texts, n) for texts, n in zip(_text_cases(), (1, 1, 2, 2, 3, 1, 2))]
+    cases = lambda: [
+        (*texts, n) for texts, n in zip(_text_cases(), [1, 1, 2, 2, 3, 1, 2, 1, 1, 2, 2, 1, 2, 1])
+    ]
 
     class mistakes:
         recall = lambda a, b, n: (ngrams(a, n) & ngrams(b, n)).total() / ngrams(b, n).total()
@@ -271,15 +287,18 @@ class _:
         def mean_of_both(a, b, n):
             a, b = ngrams(a, n), ngrams(b, n)
             common = (a & b).total()
-            return (common / a.total() + common / b.total()) / 2
+            return (common / a.total() + common / b.total()) / 2 if common else 0.0
+
+        def empty(a, b, n):
+            a, b = ngrams(a, n), ngrams(b, n)
+            return _f1_of_shares((a & b).total() / a.total(), (a & b).total() / b.total())
 
     class alternatives:
         def lists(candidate, reference, n):
             a = [tuple(candidate[i : i + n]) for i in range(len(candidate) - n + 1)]
             b = [tuple(reference[i : i + n]) for i in range(len(reference) - n + 1)]
             common = sum(min(a.count(g), b.count(g)) for g in set(a))
-            precision, recall = common / len(a), common / len(b)
-            return 2 * precision * recall / (precision + recall) if common else 0.0
+            return _f1_of_shares(common / max(1, len(a)), common / max(1, len(b)))
 
 
 def rouge_l(candidate, reference):
@@ -294,8 +313,13 @@ def rouge_l(candidate, reference):
     return 2 * common / (len(candidate) + len(reference)) if common else 0.0
 
 
-def _lcs(a, b):
-    return round(rouge_l(a, b) * (len(a) + len(b)) / 2)
+def _lcs(a, b, match=lambda left, above, corner: corner + 1):
+    """Length of the longest common subsequence, from a table whose entry at two equal words is match(left, above, corner)."""
+    table = np.zeros((len(a) + 1, len(b) + 1), int)
+    for i, j in np.ndindex(len(a), len(b)):
+        left, above, corner = table[i + 1, j], table[i, j + 1], table[i, j]
+        table[i + 1, j + 1] = match(left, above, corner) if a[i] == b[j] else max(left, above)
+    return int(table[-1, -1])
 
 
 def _longest_run(a, b):
@@ -325,15 +349,12 @@ class _:
         greedy = lambda a, b: _f1(_greedy(a, b), len(a), len(b))
         longer = lambda a, b: _lcs(a, b) / max(len(a), len(b))
         skip_bigrams = lambda a, b: rouge_s(a, b)
+        copies = lambda a, b: _f1(_lcs(a, b, lambda left, above, corner: left + 1), len(a), len(b))
+        again = lambda a, b: _f1(_lcs(a, b, lambda left, above, corner: above + 1), len(a), len(b))
+        empty = lambda a, b: _f1_of_shares(_lcs(a, b) / len(a), _lcs(a, b) / len(b))
 
     class alternatives:
-        def numpy(a, b):
-            table = np.zeros((len(a) + 1, len(b) + 1), int)
-            for i, j in np.ndindex(len(a), len(b)):
-                longest = max(table[i, j + 1], table[i + 1, j])
-                table[i + 1, j + 1] = table[i, j] + 1 if a[i] == b[j] else longest
-            p, r = table[-1, -1] / len(a), table[-1, -1] / len(b)
-            return 2 * p * r / (p + r) if p else 0.0
+        numpy = lambda a, b: _f1(_lcs(a, b), len(a), len(b))
 
 
 def rouge_s(candidate, reference):
@@ -364,6 +385,10 @@ class _:
         not_clipped = lambda a, b: _not_clipped(_skips(a), _skips(b))
         subsequence = lambda a, b: rouge_l(a, b)
 
+        def empty(a, b):
+            a, b = _skips(a), _skips(b)
+            return _f1_of_shares((a & b).total() / a.total(), (a & b).total() / b.total())
+
     class alternatives:
         def loop(a, b):
             a, b = ([(x, y) for i, x in enumerate(t) for y in t[i + 1 :]] for t in (a, b))
@@ -385,6 +410,7 @@ class _:
         return [
             (torch.log_softmax(torch.randn(30, 6, generator=draw), 1)[:, 0],),
             (torch.log(torch.tensor([0.25, 0.25, 0.25])),),
+            (torch.log(torch.tensor([0.9, 0.1, 0.1])),),
             (torch.log(torch.tensor([0.5, 0.01, 0.9, 0.3])),),
         ]
 
