@@ -45,7 +45,7 @@ def image_log_likelihood(x, p):
 class _:
     def cases():
         return [
-            (torch.tensor([1.0, 0.0, 1.0, 0.0, 0.0]), torch.tensor([0.9, 0.2, 0.6, 0.3, 0.05])),
+            (torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0]), torch.tensor([0.9, 0.2, 0.6, 0.3, 0.002])),
             (torch.tensor([0.0, 1.0, 1.0]), torch.tensor([0.7, 0.25, 0.8])),
             (
                 torch.tensor([1.0, 0.0, 0.0, 1.0] * 196),
@@ -59,6 +59,7 @@ class _:
         bits = lambda x, p: image_log_likelihood(x, p) / math.log(2)
         sign = lambda x, p: -image_log_likelihood(x, p)
         product = lambda x, p: torch.where(x == 1, p, 1 - p).prod()
+        epsilon = lambda x, p: image_log_likelihood(x, p.clamp(0.01, 0.99))
         underflow = lambda x, p: torch.where(x == 1, p, 1 - p).prod().log()
         log_of_sum = lambda x, p: torch.log(torch.where(x == 1, p, 1 - p).sum())
         swapped = lambda x, p: image_log_likelihood(1 - x, p)

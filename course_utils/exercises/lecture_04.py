@@ -76,7 +76,7 @@ class _:
             (logits, 0.5),
             (logits, 1.0),
             (logits, 2.0),
-            (torch.tensor([-0.3, 0.0, 1.2], dtype=torch.float64), 0.25),
+            (torch.tensor([-0.3, 0.0, 0.12], dtype=torch.float64), 0.1),
             (torch.tensor([0.7, 3.0, -2.0, 0.7, 0.1, -0.4]), 1.5),
             (torch.tensor([12.0, 3.0, -8.0]), 0.1),  # exp(120) is no float32 any more
             (torch.tensor([-8.0, 3.0, 12.0]), 0.1),
