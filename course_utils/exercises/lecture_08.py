@@ -242,13 +242,8 @@ def _text_cases():
         ("a b c d e", "a b c d e"),
         ("to be or not to be that is the question", "to be or not to be"),
         ("no word in common", "entirely different tokens here"),
-        ("b", "b b b"),
-        ("b b b", "b"),
-        ("x a", "a"),
-        ("a", "a"),
-        ("", "the cat"),
-        ("the cat", ""),
-        ("", ""),
+        *[("b", "b b b"), ("b b b", "b"), ("x a", "a"), ("a", "a")],
+        *[("", "the cat"), ("the cat", ""), ("", "")],
     ]
     return [(a.split(), b.split()) for a, b in pairs]
 
@@ -261,12 +256,28 @@ def _f1_of_shares(precision, recall):
     return 2 * precision * recall / (precision + recall) if precision else 0.0
 
 
+def _recall(a, b):
+    return (a & b).total() / b.total()
+
+
+def _precision(a, b):
+    return (a & b).total() / a.total()
+
+
+def _divided_first(a, b):
+    return _f1_of_shares(_precision(a, b), _recall(a, b))
+
+
 def _not_clipped(a, b):
     return _f1(sum(c for g, c in a.items() if g in b), a.total(), b.total())
 
 
 def _of_sets(a, b):
     return _f1(len(set(a) & set(b)), len(a), len(b))
+
+
+def _of_ngrams(measure):
+    return lambda a, b, n: measure(ngrams(a, n), ngrams(b, n))
 
 
 @EXERCISES.declare(rouge_n)
@@ -276,10 +287,11 @@ class _:
     ]
 
     class mistakes:
-        recall = lambda a, b, n: (ngrams(a, n) & ngrams(b, n)).total() / ngrams(b, n).total()
-        precision = lambda a, b, n: (ngrams(a, n) & ngrams(b, n)).total() / ngrams(a, n).total()
-        not_clipped = lambda a, b, n: _not_clipped(ngrams(a, n), ngrams(b, n))
-        sets = lambda a, b, n: _of_sets(ngrams(a, n), ngrams(b, n))
+        recall = _of_ngrams(_recall)
+        precision = _of_ngrams(_precision)
+        not_clipped = _of_ngrams(_not_clipped)
+        sets = _of_ngrams(_of_sets)
+        empty = _of_ngrams(_divided_first)
         words = lambda a, b, n: rouge_n(a, b, 1)
         tokens_below = lambda a, b, n: _f1((ngrams(a, n) & ngrams(b, n)).total(), len(a), len(b))
         no_two = lambda a, b, n: rouge_n(a, b, n) / 2
@@ -288,10 +300,6 @@ class _:
             a, b = ngrams(a, n), ngrams(b, n)
             common = (a & b).total()
             return (common / a.total() + common / b.total()) / 2 if common else 0.0
-
-        def empty(a, b, n):
-            a, b = ngrams(a, n), ngrams(b, n)
-            return _f1_of_shares((a & b).total() / a.total(), (a & b).total() / b.total())
 
     class alternatives:
         def lists(candidate, reference, n):
@@ -364,8 +372,8 @@ def rouge_s(candidate, reference):
     return 2 * common / (a.total() + b.total()) if common else 0.0
 
 
-def _skips(tokens):
-    return Counter(combinations(tokens, 2))
+def _of_pairs(measure):
+    return lambda a, b: measure(Counter(combinations(a, 2)), Counter(combinations(b, 2)))
 
 
 @EXERCISES.declare(rouge_s)
@@ -379,15 +387,12 @@ class _:
             a, b = (Counter(map(tuple, map(sorted, combinations(text, 2)))) for text in (a, b))
             return _f1((a & b).total(), a.total(), b.total())
 
-        recall = lambda a, b: (_skips(a) & _skips(b)).total() / _skips(b).total()
-        precision = lambda a, b: (_skips(a) & _skips(b)).total() / _skips(a).total()
-        sets = lambda a, b: _of_sets(_skips(a), _skips(b))
-        not_clipped = lambda a, b: _not_clipped(_skips(a), _skips(b))
+        recall = _of_pairs(_recall)
+        precision = _of_pairs(_precision)
+        sets = _of_pairs(_of_sets)
+        not_clipped = _of_pairs(_not_clipped)
+        empty = _of_pairs(_divided_first)
         subsequence = lambda a, b: rouge_l(a, b)
-
-        def empty(a, b):
-            a, b = _skips(a), _skips(b)
-            return _f1_of_shares((a & b).total() / a.total(), (a & b).total() / b.total())
 
     class alternatives:
         def loop(a, b):
@@ -409,9 +414,10 @@ class _:
         draw = torch.Generator().manual_seed(9)
         return [
             (torch.log_softmax(torch.randn(300, 6, generator=draw), 1)[:, 0],),
-            (torch.log(torch.tensor([0.25, 0.25, 0.25])),),
-            (torch.log(torch.tensor([0.9, 0.1, 0.1])),),
-            (torch.log(torch.tensor([0.5, 0.01, 0.9, 0.3])),),
+            *[
+                (torch.tensor(p).log(),)
+                for p in ([0.25] * 3, [0.9, 0.1, 0.1], [0.5, 0.01, 0.9, 0.3])
+            ],
         ]
 
     class mistakes:
@@ -450,10 +456,7 @@ class _:
         beyond_one = lambda wins, trials: 2 * _tail(max(wins, trials - wins), trials)
         strictly = lambda wins, trials: min(1.0, 2 * _tail(max(wins, trials - wins) + 1, trials))
 
-        def normal(wins, trials):
-            z = abs(wins - trials / 2) / math.sqrt(trials / 4)
-            return math.erfc(z / math.sqrt(2))
-
+        normal = lambda wins, trials: math.erfc(abs(wins - trials / 2) / math.sqrt(trials / 2))
         other_tail = lambda wins, trials: _tail(trials - wins, trials)
         confidence = lambda wins, trials: 1 - binomial_sign_test(wins, trials)
         share = lambda wins, trials: wins / trials
