@@ -165,12 +165,8 @@ def _geometric(precisions):
     return math.exp(sum(map(math.log, precisions)) / len(precisions))
 
 
-def _closest(lengths, own):
-    return min((abs(length - own), length) for length in lengths)[1]
-
-
-def _brevity(wanted, own):
-    return math.exp(min(0.0, 1 - wanted / own)) if own else 0.0
+_closest = lambda lengths, own: min((abs(length - own), length) for length in lengths)[1]
+_brevity = lambda wanted, own: math.exp(min(0.0, 1 - wanted / own)) if own else 0.0
 
 
 def _bleu(clip=True, sets=False, orders=4, mean=_geometric, length=_closest, penalty=_brevity):
@@ -248,43 +244,20 @@ def _text_cases():
     return [(a.split(), b.split()) for a, b in pairs]
 
 
-def _f1(common, a, b):
-    return 2 * common / (a + b) if common else 0.0
-
-
-def _f1_of_shares(precision, recall):
-    return 2 * precision * recall / (precision + recall) if precision else 0.0
-
-
-def _recall(a, b):
-    return (a & b).total() / b.total()
-
-
-def _precision(a, b):
-    return (a & b).total() / a.total()
-
-
-def _divided_first(a, b):
-    return _f1_of_shares(_precision(a, b), _recall(a, b))
-
-
-def _not_clipped(a, b):
-    return _f1(sum(c for g, c in a.items() if g in b), a.total(), b.total())
-
-
-def _of_sets(a, b):
-    return _f1(len(set(a) & set(b)), len(a), len(b))
-
-
-def _of_ngrams(measure):
-    return lambda a, b, n: measure(ngrams(a, n), ngrams(b, n))
+# of what is common and the two totals; of precision and recall; of two Counters
+_f1 = lambda common, a, b: 2 * common / (a + b) if common else 0.0
+_f1_of_shares = lambda p, r: 2 * p * r / (p + r) if p else 0.0
+_recall = lambda a, b: (a & b).total() / b.total()
+_precision = lambda a, b: (a & b).total() / a.total()
+_divided_first = lambda a, b: _f1_of_shares(_precision(a, b), _recall(a, b))
+_not_clipped = lambda a, b: _f1(sum(c for g, c in a.items() if g in b), a.total(), b.total())
+_of_sets = lambda a, b: _f1(len(set(a) & set(b)), len(a), len(b))
+_of_ngrams = lambda measure: lambda a, b, n: measure(ngrams(a, n), ngrams(b, n))
 
 
 @EXERCISES.declare(rouge_n)
 class _:
-    cases = lambda: [
-        (*texts, n) for texts, n in zip(_text_cases(), [1, 1, 3, 2, 3, 1, 2, 1, 1, 2, 2, 1, 2, 1])
-    ]
+    cases = lambda: [(*texts, int(n)) for texts, n in zip(_text_cases(), "11323121122121")]
 
     class mistakes:
         recall = _of_ngrams(_recall)
@@ -372,8 +345,8 @@ def rouge_s(candidate, reference):
     return 2 * common / (a.total() + b.total()) if common else 0.0
 
 
-def _of_pairs(measure):
-    return lambda a, b: measure(Counter(combinations(a, 2)), Counter(combinations(b, 2)))
+_pairs = lambda tokens: Counter(combinations(tokens, 2))
+_of_pairs = lambda measure: lambda a, b: measure(_pairs(a), _pairs(b))
 
 
 @EXERCISES.declare(rouge_s)
@@ -414,10 +387,7 @@ class _:
         draw = torch.Generator().manual_seed(9)
         return [
             (torch.log_softmax(torch.randn(300, 6, generator=draw), 1)[:, 0],),
-            *[
-                (torch.tensor(p).log(),)
-                for p in ([0.25] * 3, [0.9, 0.1, 0.1], [0.5, 0.01, 0.9, 0.3])
-            ],
+            *[(torch.tensor(p).log(),) for p in ([1 / 4] * 3, [0.9, 0.1, 0.1], [0.5, 0.01, 0.9])],
         ]
 
     class mistakes:
