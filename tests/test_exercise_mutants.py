@@ -29,7 +29,6 @@ COMPARE = {
     ast.Gt: (ast.GtE, ast.Lt),
     ast.GtE: (ast.Gt, ast.LtE),
     ast.Eq: (ast.NotEq, ast.LtE, ast.GtE),
-    ast.In: (ast.NotIn,),
 }
 OPERATORS = {
     ast.Add: (ast.Sub, ast.Mult),

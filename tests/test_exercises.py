@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import textwrap
 import time
 
 import numpy as np
@@ -66,6 +67,32 @@ def test_texts_are_complete(name):
     messages = list(texts["mistakes"].values())
     assert len(set(messages)) == len(messages), "two mistakes have the same message"
     assert all(len(m) > 40 for m in messages), "a message should name the mistake and where to look"
+
+
+def code_of_last_hint(exercise, text):
+    """The last hint as a function, or None where it is a sentence."""
+    body = text if "return" in text else f"return {text.removeprefix('One line: ').rstrip('.')}"
+    head = f"def answer({', '.join(inspect.signature(exercise.reference).parameters)}):\n"
+    space = dict(exercise.reference.__globals__)
+    try:
+        exec(head + textwrap.indent(body, "    "), space)
+    except SyntaxError:
+        return None
+    return space["answer"]
+
+
+def test_hints_that_are_code_pass():
+    verdicts = {}
+    for name in NAMES:
+        answer = code_of_last_hint(EXERCISES[name][0], texts_of(name)["hints"][-1])
+        if answer:
+            verdicts[name] = verdict_on(name, answer)
+    goes_on = {
+        name for name, v in verdicts.items() if "NameError" in v.text
+    }  # after an earlier hint
+    wrong = {name: v for name, v in verdicts.items() if v.status != "right" and name not in goes_on}
+    assert not wrong
+    assert len(verdicts) - len(goes_on) >= 35
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -63,7 +63,7 @@ def coverage(counts, size):
 class _:
     def cases():
         counts = torch.tensor([3.0, 50.0, 7.0, 1.0, 20.0, 1.0, 9.0])
-        return [(counts, 2), (counts, 1), (counts, 6), (torch.tensor([5.0, 1.0, 5.0, 2.0]), 2)]
+        return [(counts, 2), (counts, 1), (counts, 6), (torch.tensor([5, 1, 5, 2]), 2)]
 
     class mistakes:
         not_sorted = lambda counts, size: counts[:size].sum() / counts.sum()
