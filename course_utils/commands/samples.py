@@ -79,36 +79,42 @@ def _conditional_gan(lecture):
 
 
 @torch.no_grad()
-def draw_play(temperature=0.8, length=600):
-    """Lecture 04: lines of a play, one character at a time.  The first draw, cut after its last whole line."""
+def write_play(prompt="ROMEO:\n", temperature=0.8, seed=0, length=600):
+    """Lecture 04: lines of a play, one character at a time."""
     net, _, _ = _shipped(model_cells("04_rnn_text_generation"), "04_char_lstm", "CharModel")
     alphabet = sorted(set(data.text("shakespeare")))
-    generator, written = torch.Generator().manual_seed(0), "ROMEO:\n"
-    logits, state = net(torch.tensor([[alphabet.index(c) for c in written]]))
+    generator, written = torch.Generator().manual_seed(seed), prompt
+    logits, state = net(torch.tensor([[alphabet.index(c) for c in prompt]]))
     for _ in range(length):
         p = torch.softmax(logits[:, -1] / temperature, dim=1)
         code = torch.multinomial(p, 1, generator=generator)  # (1, 1)
         written += alphabet[int(code)]
         logits, state = net(code, state)
-    samples.save_text(
-        "04_char_lstm",
-        written[: written.rindex("\n") + 1],
-        prompt="ROMEO:",
-        temperature=temperature,
-        seed=0,
-        checkpoint=checkpoints.recorded("04_char_lstm").sha256,
-    )
+    return written
 
 
-def draw_speech(seconds=2, rate=8000):
-    """Lecture 03: a voice, one sample after the other, starting from silence.  The first draw."""
+def speak(seconds, seed=0, rate=8000):
+    """Lecture 03: a voice, one sample after the other, starting from silence.  -> (seconds * rate,), -1..1"""
     lecture = model_cells("03_autoregression")
     net, _, _ = _shipped(lecture, "03_wavenet", "WaveNet")
-    noise = torch.rand(seconds * rate, 1, generator=torch.Generator().manual_seed(0))
+    steps = int(seconds * rate)
+    noise = torch.rand(steps, 1, generator=torch.Generator().manual_seed(seed))
     codes = lecture["generate_cached"](net, torch.full((1, 1100), 128), noise)
-    made = lecture["mu_law_decode"](codes, 255)[0].numpy()
-    facts = {"seed": 0, "checkpoint": checkpoints.recorded("03_wavenet").sha256}
-    samples.save_sound("03_wavenet", made, rate, prompt="silence", **facts)
+    return lecture["mu_law_decode"](codes, 255)[0].numpy()
+
+
+def _keep_play():
+    lines = write_play()
+    facts = {"prompt": "ROMEO:", "temperature": 0.8, "seed": 0}
+    checkpoint = checkpoints.recorded("04_char_lstm").sha256
+    whole = lines[: lines.rindex("\n") + 1]  # the first draw, up to its last whole line
+    samples.save_text("04_char_lstm", whole, checkpoint=checkpoint, **facts)
+
+
+def _keep_speech():
+    facts = {"prompt": "silence", "seed": 0}
+    checkpoint = checkpoints.recorded("03_wavenet").sha256
+    samples.save_sound("03_wavenet", speak(2), 8000, checkpoint=checkpoint, **facts)
 
 
 MODELS = {
@@ -118,7 +124,7 @@ MODELS = {
     "07_gan": ("07_gan", _gan, False),
     "07_gan_conditional": ("07_gan", _conditional_gan, True),
 }
-OTHERS = {"04_char_lstm": draw_play, "03_wavenet": draw_speech}
+OTHERS = {"04_char_lstm": _keep_play, "03_wavenet": _keep_speech}
 
 
 def main(wanted=()):

@@ -59,19 +59,24 @@ def load(name):
     return Samples(images=images, ordered=ordered, **entry)
 
 
+def facts(name):
+    """How a text or a sound was made: prompt, seed, sha256 of the checkpoint, …  Raises LookupError for an unknown name."""
+    return _entry(_index("other.json"), name)
+
+
 def text(name):
     """What a language model wrote.  Raises as ``load`` does."""
-    return _content(f"{name}.txt", _entry(_index("other.json"), name)["sha256"]).decode()
+    return _content(f"{name}.txt", facts(name)["sha256"]).decode()
 
 
 def sound(name):
     """What a model of sound made: (samples of 16 bits as a numpy array (n,), samples a second).  Raises as ``load`` does."""
-    content = _content(f"{name}.wav", _entry(_index("other.json"), name)["sha256"])
+    content = _content(f"{name}.wav", facts(name)["sha256"])
     with wave.open(io.BytesIO(content)) as file:
         return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2"), file.getframerate()
 
 
-def save(name, images, *, ordered=False, **facts):
+def save(name, images, *, ordered=False, **known):
     """Keep images (n, 1, 28, 28) or (n, 784) of zeros and ones with the facts that ``Samples`` lists; for ``make full NB=08_samples``.
 
     ordered: the classes 0, 1, …, 9, 0, … were asked for in turn.
@@ -79,15 +84,15 @@ def save(name, images, *, ordered=False, **facts):
     bits = np.packbits(np.asarray(images).reshape(len(images), 784).astype(bool), axis=1)
     buffer = io.BytesIO()
     np.save(buffer, bits, allow_pickle=False)
-    _keep("index.json", name, ".npy", buffer.getvalue(), facts | {"ordered": ordered})
+    _keep("index.json", name, ".npy", buffer.getvalue(), known | {"ordered": ordered})
 
 
-def save_text(name, written, **facts):
+def save_text(name, written, **known):
     """Keep a text with facts on how it was made; for ``make full NB=08_samples``."""
-    _keep("other.json", name, ".txt", written.encode(), facts)
+    _keep("other.json", name, ".txt", written.encode(), known)
 
 
-def save_sound(name, samples, rate, **facts):
+def save_sound(name, samples, rate, **known):
     """Keep sound, (n,) in -1..1, as 16-bit WAV with facts on how it was made; for ``make full NB=08_samples``."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
@@ -95,13 +100,15 @@ def save_sound(name, samples, rate, **facts):
         file.setsampwidth(2)
         file.setframerate(rate)
         file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-    _keep("other.json", name, ".wav", buffer.getvalue(), facts)
+    _keep("other.json", name, ".wav", buffer.getvalue(), known)
 
 
-def _keep(index, name, ending, content, facts):
+def _keep(index, name, ending, content, known):
     paths.write_atomic(folder() / f"{name}{ending}", content)
-    entry = facts | {"sha256": hashlib.sha256(content).hexdigest()}
-    entries = json.dumps(_index(index) | {name: entry}, indent=1, sort_keys=True, ensure_ascii=False)
+    entry = known | {"sha256": hashlib.sha256(content).hexdigest()}
+    entries = json.dumps(
+        _index(index) | {name: entry}, indent=1, sort_keys=True, ensure_ascii=False
+    )
     paths.write_atomic(folder() / index, (entries + "\n").encode())
 
 
