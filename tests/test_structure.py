@@ -6,7 +6,6 @@ A rule gets a notebook and yields what is wrong, each with the id of its cell.  
 import ast
 import copy
 import json
-import math
 import re
 import subprocess
 import sys
@@ -301,7 +300,10 @@ def lecture_is_as_long_as_a_class(book):
         "cells": (len(book.cells), MAX_CELLS),
         "lines of code": (sum(len(c.source.splitlines()) for c in book.code), MAX_LINES_OF_CODE),
         "slides": (sum(kind in {"slide", "subslide"} for kind in slides), MAX_SLIDES),
-        "minutes": (int(minutes.group(1)) if minutes else math.inf, MAX_MINUTES),
+        "minutes": (
+            int(minutes.group(1)) if minutes else 0,
+            MAX_MINUTES,
+        ),  # title_says_what_to_expect wants them
     }
     for what, (found, most) in counted.items():
         if found > most:
@@ -710,6 +712,9 @@ BROKEN = [
     (outputs_are_short, [("a-a", "x", {"outputs": [_said("1\n" * 40)]})]),
     (code_cells_are_short, [("a-a", "x\n" * 60, {})]),
     (lecture_is_as_long_as_a_class, [(f"a-{i}", "x", {}) for i in range(MAX_CELLS + 1)]),
+    (lecture_is_as_long_as_a_class, [("a-a", "x\n" * MAX_LINES_OF_CODE + "x", {})]),
+    (lecture_is_as_long_as_a_class, [(f"a-{i}", "x", {"slide": "slide"}) for i in range(46)]),
+    (lecture_is_as_long_as_a_class, [("title", "# T\n**Time**: about 90 minutes", {})]),
     (file_is_small, [("a-a", "x", {"outputs": [_said("1" * 1_600_000)]})]),
     (file_is_in_normal_form, [("a-a", "x", {})]),  # without kernelspec
     (figures_go_through_show, [("a-a", "plt.show()", {})]),
