@@ -1,4 +1,4 @@
-"""``make full NB=08_samples``: draws the samples that lecture 08 compares, by the cells of lectures 03 to 07 that define the models.
+"""``make full NB=08_samples``: draws the samples that lectures 00 and 08 show, by the cells of lectures 03 to 07 that define the models.
 
 Each shipped checkpoint is loaded into its lecture's own class and drawn from by the lecture's own sampler.
 """
@@ -8,7 +8,7 @@ import time
 
 import torch
 
-from .. import checkpoints
+from .. import checkpoints, data
 from ..metrics import samples
 from .notebooks import model_cells
 
@@ -78,6 +78,45 @@ def _conditional_gan(lecture):
     return x, facts | {"label": label, "lecture": "07", "nats": None, "bound": False}
 
 
+@torch.no_grad()
+def write_play(prompt="ROMEO:\n", temperature=0.8, seed=0, length=600):
+    """Lecture 04: lines of a play, one character at a time."""
+    net, _, _ = _shipped(model_cells("04_rnn_text_generation"), "04_char_lstm", "CharModel")
+    alphabet = sorted(set(data.text("shakespeare")))
+    generator, written = torch.Generator().manual_seed(seed), prompt
+    logits, state = net(torch.tensor([[alphabet.index(c) for c in prompt]]))
+    for _ in range(length):
+        p = torch.softmax(logits[:, -1] / temperature, dim=1)
+        code = torch.multinomial(p, 1, generator=generator)  # (1, 1)
+        written += alphabet[int(code)]
+        logits, state = net(code, state)
+    return written
+
+
+def speak(seconds, seed=0, rate=8000):
+    """Lecture 03: a voice, one sample after the other, starting from silence.  -> (seconds * rate,), -1..1"""
+    lecture = model_cells("03_autoregression")
+    net, _, _ = _shipped(lecture, "03_wavenet", "WaveNet")
+    steps = int(seconds * rate)
+    noise = torch.rand(steps, 1, generator=torch.Generator().manual_seed(seed))
+    codes = lecture["generate_cached"](net, torch.full((1, 1100), 128), noise)
+    return lecture["mu_law_decode"](codes, 255)[0].numpy()
+
+
+def _keep_play():
+    lines = write_play()
+    facts = {"prompt": "ROMEO:", "temperature": 0.8, "seed": 0}
+    checkpoint = checkpoints.recorded("04_char_lstm").sha256
+    whole = lines[: lines.rindex("\n") + 1]  # the first draw, up to its last whole line
+    samples.save_text("04_char_lstm", whole, checkpoint=checkpoint, **facts)
+
+
+def _keep_speech():
+    facts = {"prompt": "silence", "seed": 0}
+    checkpoint = checkpoints.recorded("03_wavenet").sha256
+    samples.save_sound("03_wavenet", speak(2), 8000, checkpoint=checkpoint, **facts)
+
+
 MODELS = {
     "03_made": ("03_autoregression", _made, False),
     "05_pixelcnn": ("05_pixelcnn", _pixelcnn, False),
@@ -85,13 +124,17 @@ MODELS = {
     "07_gan": ("07_gan", _gan, False),
     "07_gan_conditional": ("07_gan", _conditional_gan, True),
 }
+OTHERS = {"04_char_lstm": _keep_play, "03_wavenet": _keep_speech}
 
 
 def main(wanted=()):
     """``python -m course_utils.commands.samples [NAME …]``: draw the samples of these models (all, if none is named) and keep them."""
 
     torch.set_num_threads(1)
-    for name in wanted or MODELS:
+    for name in wanted or [*MODELS, *OTHERS]:
+        if name in OTHERS:
+            OTHERS[name]()
+            continue
         lecture, draw, ordered = MODELS[name]
         defined = model_cells(lecture)
         start = time.process_time()
