@@ -136,7 +136,7 @@ def compressor_bits(name, text, before=""):
     """Bits per character that a compressor, "zlib", "bz2" or "lzma", needs for ``text``.
 
     before: what it may read first, as far back as it can look: the last 32 KB (zlib's dictionary), what fits into a block of 900,000
-    bytes together with the text (bz2), all of it (lzma).  For the last two, the size of both minus the size of ``before`` alone.
+    bytes together with the text (bz2), the last 8 MB (lzma).  For the last two, the size of both minus the size of ``before`` alone.
     """
     data, before = text.encode(), before.encode()
     if name == "zlib":
@@ -146,11 +146,7 @@ def compressor_bits(name, text, before=""):
         before = before[max(0, len(before) + len(data) - _BZ2_BLOCK) :]
         size = len(bz2.compress(before + data)) - (len(bz2.compress(before)) if before else 0)
     elif name == "lzma":
-        size = _lzma(before + data) - (_lzma(before) if before else 0)
+        size = len(lzma.compress(before + data)) - (len(lzma.compress(before)) if before else 0)
     else:
         raise ValueError(message("ngrams.compressor", name=name))
     return 8 * size / len(text)
-
-
-def _lzma(data):
-    return len(lzma.compress(data, preset=9))  # looks back 64 MB
