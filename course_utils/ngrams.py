@@ -98,8 +98,9 @@ class NGram:
     def _level(self, grams, counts):
         """What p takes from this order: sorted n-grams and their own part; sorted contexts, where their n-grams start (and end), and the
         part that they leave to the shorter context."""
-        contexts, start = np.unique(grams // len(self.alphabet), return_index=True)
-        start = np.append(start, len(grams))
+        owner = grams // len(self.alphabet)
+        start = np.flatnonzero(np.diff(owner, prepend=-1))
+        contexts, start = owner[start], np.append(start, len(grams))
         types = np.diff(start)
         if self.kappa is None:
             total = _sums(counts, start)
