@@ -24,6 +24,11 @@ MAX_BYTES = 1_500_000
 MAX_OUTPUT_LINES = 30
 MAX_CODE_LINES = 45
 MIN_ALT = 20
+# lectures that keep the length of a class
+AS_LONG_AS_A_CLASS = [
+    "02_entropy",
+]
+MAX_CELLS, MAX_LINES, MAX_SLIDES, MAX_MINUTES = 75, 700, 45, 75
 SLIDE_TYPES = {
     "slide",
     "subslide",
@@ -546,6 +551,23 @@ def instructor_block_is_folded(book):
         yield cell, "the instructor's block has slide_type notes"
 
 
+def lasts_as_long_as_a_class(book):
+    if book.name not in AS_LONG_AS_A_CLASS:
+        return
+    lines = sum(len(cell.source.splitlines()) for cell in book.code)
+    types = [cell.metadata.get("slideshow", {}).get("slide_type") for cell in book.cells]
+    slides = sum(t in {"slide", "subslide"} for t in types)
+    minutes = re.search(r"\*\*Time\*\*\D*(\d+) min", book.by_id["title"].source)
+    for what, found, most in [
+        ("cells", len(book.cells), MAX_CELLS),
+        ("lines of code", lines, MAX_LINES),
+        ("slides", slides, MAX_SLIDES),
+        ("minutes", int(minutes.group(1)), MAX_MINUTES),
+    ]:
+        if found > most:
+            yield None, f"has {found} {what}; a class has time for {most}"
+
+
 EVERY = [
     ids_are_unique_and_meaningful,
     one_h1_which_comes_first,
@@ -580,6 +602,7 @@ LECTURE = [
     glossary_speaks_three_languages,
     citations_have_their_references,
     instructor_block_is_folded,
+    lasts_as_long_as_a_class,
 ]
 
 
@@ -731,6 +754,21 @@ BROKEN = [
     ),
     (citations_have_their_references, [("a-a", "See [3].", MD), ("references", "1. A book.", MD)]),
     (instructor_block_is_folded, [("instructor", "Plan.", MD)]),
+    (lasts_as_long_as_a_class, [("title", "# T\n\n**Time**: about 90 minutes", {})]),
+    (
+        lasts_as_long_as_a_class,
+        [("title", "# T\n\n**Time**: about 60 minutes", {}), ("a-a", "x\n" * 701, {})],
+    ),
+    (
+        lasts_as_long_as_a_class,
+        [("title", "# T\n\n**Time**: about 60 minutes", {})]
+        + [(f"a-{i}", "text", MD | {"slide": "subslide"}) for i in range(46)],
+    ),
+    (
+        lasts_as_long_as_a_class,
+        [("title", "# T\n\n**Time**: about 60 minutes", {})]
+        + [(f"a-{i}", "text", MD) for i in range(75)],
+    ),
 ]
 
 
