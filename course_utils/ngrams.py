@@ -84,7 +84,7 @@ class NGram:
 
     def _codes(self, text):
         try:
-            return np.array([self.index[c] for c in text], dtype=np.int64)
+            return np.fromiter((self.index[c] for c in text), np.int64, len(text))
         except KeyError as error:
             raise ValueError(message("ngrams.unknown", symbol=error.args[0])) from None
 
