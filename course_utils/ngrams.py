@@ -19,11 +19,12 @@ _FALLBACK = np.array([0, 0.5, 1, 1.5])  # discounts where counts are too few to 
 class NGram:
     """Probabilities of the next character given up to ``order`` characters before it: an n-gram model with n = order + 1.
 
-    text: to be counted.  alphabet: all V characters that may come, a string or list.  kappa: None for modified Kneser–Ney; a number for
-    Witten–Bell, where kappa × (different characters seen after a context) is the weight of the shorter context: 1 is theirs.
+    text: to be counted.  alphabet: all V characters that may come, each once, a string or list.
+    kappa: None for modified Kneser–Ney; a number above 0 for Witten–Bell, where kappa × (different characters seen after a context) is
+    the weight of the shorter context: 1 is theirs.
     Below order 0 stands the uniform distribution, so every character of the alphabet always has a probability above 0.
-    Raises ValueError for a character outside of the alphabet, a text of less than order + 1 characters, and an order whose n-grams
-    don't fit into 64 bits.
+    Raises ValueError for a character outside of the alphabet or twice in it, a kappa that isn't above 0, a text of less than order + 1
+    characters, and an order whose n-grams don't fit into 64 bits.
     """
 
     def __init__(self, text, order, alphabet, kappa=None):
@@ -32,6 +33,10 @@ class NGram:
         V = len(self.alphabet)
         if order < 0 or V ** (order + 1) >= 2**63:
             raise ValueError(message("ngrams.order", order=order, symbols=V))
+        if kappa is not None and not kappa > 0:
+            raise ValueError(message("ngrams.kappa", kappa=kappa))
+        if len(self.index) < V:
+            raise ValueError(message("ngrams.twice"))
         if len(text) <= order:
             raise ValueError(message("ngrams.short", order=order, found=len(text)))
         codes = self._codes(text)
@@ -102,13 +107,13 @@ class NGram:
         start = np.flatnonzero(np.diff(owner, prepend=-1))
         contexts, start = owner[start], np.append(start, len(grams))
         types = np.diff(start)
+        total = np.add.reduceat(counts, start[:-1])
         if self.kappa is None:
-            total = _sums(counts, start)
             discount = discounts(counts)[np.minimum(counts, 3)]
-            left, own = _sums(discount, start), counts - discount
+            left, own = np.add.reduceat(discount, start[:-1]), counts - discount
         else:
             left, own = self.kappa * types, counts
-            total = _sums(counts, start) + left
+            total = total + left
         return grams, own / np.repeat(total, types), contexts, start, left / total
 
 
@@ -120,11 +125,6 @@ def discounts(counts):
     y = n1 / (n1 + 2 * n2)
     d = np.array([0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
     return d if (d[1:] > 0).all() else _FALLBACK
-
-
-def _sums(values, start):
-    """Sums of the pieces that begin at start[:-1]."""
-    return np.diff(np.append(0, values.cumsum())[start])
 
 
 def _find(table, keys):

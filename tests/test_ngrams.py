@@ -127,6 +127,10 @@ def test_messages():
         NGram(TEXT, 40, ALPHABET)
     with pytest.raises(ValueError, match="order -1"):
         NGram(TEXT, -1, ALPHABET)
+    with pytest.raises(ValueError, match="kappa is 0; it has to be above 0"):
+        NGram(TEXT, 2, ALPHABET, kappa=0)
+    with pytest.raises(ValueError, match="twice in the alphabet"):
+        NGram(TEXT, 2, ALPHABET + ["a"])
     with pytest.raises(ValueError, match="no compressor 'rar'"):
         compressor_bits("rar", "a")
 
@@ -137,7 +141,10 @@ def test_messages():
 def test_held_out_plays(order, kappa, bits):
     alphabet = sorted(set(data.text("shakespeare")))
     model = NGram(data.text("shakespeare", "train"), order, alphabet, kappa)
-    assert model.bits(data.text("shakespeare", "test")).mean() == pytest.approx(bits, abs=6e-4)
+    test = data.text("shakespeare", "test")
+    assert model.bits(test).mean() == pytest.approx(bits, abs=6e-4)
+    sums = model.probs([test[:i] for i in range(2000)]).sum(1)
+    assert sums == pytest.approx(1, abs=1e-12)
 
 
 def test_compressors():
