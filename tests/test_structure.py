@@ -25,7 +25,7 @@ MAX_OUTPUT_LINES = 30
 MAX_CODE_LINES = 45
 MIN_ALT = 20
 # lectures of the second edition are as long as a class
-AS_LONG_AS_A_CLASS = {"00_start_here"}
+AS_LONG_AS_A_CLASS = {"00_start_here", "02_entropy"}
 MAX_CELLS, MAX_LINES_OF_CODE, MAX_SLIDES, MAX_MINUTES = 75, 700, 45, 75
 SLIDE_TYPES = {
     "slide",
