@@ -3,7 +3,9 @@
 from . import journal, paths
 
 FILE = "progress.jsonl"
-FORMER = {"01b_monte_carlo": "01_statistics"}  # a lecture that was split off: where its questions stood before
+FORMER = {
+    "01b_monte_carlo": "01_statistics"
+}  # a lecture that was split off: where its questions stood before
 
 
 def exercise(name, lecture, status):
@@ -26,7 +28,9 @@ def first_answers(events):
             key = entry.get("lecture"), entry.get("part"), entry.get("name")
             answers.setdefault(key, bool(entry.get("right")))
     for lecture, former in FORMER.items():
-        moved = {(lecture, *rest): right for (old, *rest), right in answers.items() if old == former}
+        moved = {
+            (lecture, *rest): right for (old, *rest), right in answers.items() if old == former
+        }
         answers = {**answers, **moved}
     return answers
 
