@@ -63,7 +63,9 @@ def test_many_starts_at_once_are_the_single_ones(em_cells):
 def test_the_tail_index_of_gaussian_weights(sigma):
     """P(w > t) falls as t^(-1/k) with k = 1 - sigma², up to logarithms: lecture 01b's formula, from the exact tail."""
     t = np.array([1e40, 1e80])
-    z = np.sqrt(2 * np.log(t / sigma) / (1 / sigma**2 - 1)) / sigma  # |X| / sigma beyond which w > t
+    z = (
+        np.sqrt(2 * np.log(t / sigma) / (1 / sigma**2 - 1)) / sigma
+    )  # |X| / sigma beyond which w > t
     log_tail = -(z**2) / 2 - np.log(z)  # of a Gaussian, far out
     k = -np.log(t[1] / t[0]) / (log_tail[1] - log_tail[0])
     assert k == pytest.approx(1 - sigma**2, rel=0.02)
