@@ -50,13 +50,9 @@ def progress():
 
     An exercise that was right once stays solved.  Of a quiz the first answers count.
     """
-    solved, answers = set(), {}
-    for entry in study.events():
-        if entry.get("kind") == "exercise" and entry.get("status") == "right":
-            solved.add(entry.get("name"))
-        elif entry.get("kind") == "quiz":
-            key = entry.get("lecture"), entry.get("part"), entry.get("name")
-            answers.setdefault(key, bool(entry.get("right")))
+    events = study.events()
+    right = (e for e in events if e.get("kind") == "exercise" and e.get("status") == "right")
+    solved, answers = {entry.get("name") for entry in right}, study.first_answers(events)
     modules = {}
     for name, (_, module) in all_exercises().items():
         modules.setdefault(module.removeprefix("lecture_"), []).append(name)

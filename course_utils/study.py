@@ -3,6 +3,9 @@
 from . import journal, paths
 
 FILE = "progress.jsonl"
+FORMER = {
+    "01b_monte_carlo": "01_statistics"
+}  # a lecture that was split off: where its questions stood before
 
 
 def exercise(name, lecture, status):
@@ -15,6 +18,21 @@ def question(lecture, part, name, right):
     """Remember the first answer to a question of a quiz.  lecture: "02_entropy"; part: "before" or "after"."""
     entry = {"kind": "quiz", "lecture": lecture, "part": part, "name": name, "right": right}
     journal.append(paths.user_file(FILE), entry)
+
+
+def first_answers(events):
+    """{(lecture, part, question): right}: the first answer to each question, under the lecture that asks it now or asked it before."""
+    answers = {}
+    for entry in events:
+        if entry.get("kind") == "quiz":
+            key = entry.get("lecture"), entry.get("part"), entry.get("name")
+            answers.setdefault(key, bool(entry.get("right")))
+    for lecture, former in FORMER.items():
+        moved = {
+            (lecture, *rest): right for (old, *rest), right in answers.items() if old == former
+        }
+        answers = {**answers, **moved}
+    return answers
 
 
 def events():

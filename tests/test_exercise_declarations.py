@@ -11,7 +11,7 @@ from course_utils.exercises import all_exercises
 from course_utils.exercises.declare import Declarations
 from course_utils.texts import load
 
-MODULES = sorted(Path(exercises.__file__).parent.glob("l*_[0-9][0-9].py"))
+MODULES = sorted(Path(exercises.__file__).parent.glob("l*_[0-9][0-9]*.py"))
 MOST_LINES = 55  # an exercise, on average: reference, cases, mistakes, other answers, blank lines
 
 

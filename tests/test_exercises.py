@@ -16,7 +16,8 @@ from course_utils.texts import load
 EXERCISES = all_exercises()
 NAMES = sorted(EXERCISES)
 PROMISED = {
-    "lecture_01": ["bernoulli_log_likelihood", "gaussian_mle", "monte_carlo"],
+    "lecture_01": ["bernoulli_log_likelihood", "gaussian_mle", "pareto_mle", "mixture_log_prob"],
+    "lecture_01b": ["monte_carlo", "importance_estimate", "responsibilities"],
     "lecture_02": ["entropy", "cross_entropy", "kl_divergence", "kl_gaussian"],
     "lecture_04": [
         "rnn_step",

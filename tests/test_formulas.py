@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import rel_entr
 from sklearn.metrics import mutual_info_score
+from sklearn.mixture import GaussianMixture
 
-from course_utils.exercises import lecture_01, lecture_02
+from course_utils.exercises import lecture_01, lecture_01b, lecture_02
 
 settings.register_profile("course", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("course")
@@ -81,8 +82,24 @@ def test_gaussian_mle_equals_scipy(n, seed):
     assert (float(mean), float(variance)) == pytest.approx((loc, scale**2), rel=1e-6)
 
 
+@given(st.floats(0.3, 5), st.integers(0, 10**6))
+def test_pareto_mle_equals_scipy(alpha, seed):
+    x = np.random.default_rng(seed).pareto(alpha, 50) + 1
+    expected, _, _ = stats.pareto.fit(x, floc=0, fscale=1)
+    assert float(lecture_01.pareto_mle(torch.tensor(x))) == pytest.approx(expected, rel=1e-3)
+
+
+def test_responsibilities_equal_scikit_learn():
+    mixture = GaussianMixture(2, random_state=0).fit(np.random.default_rng(0).normal(size=(200, 1)))
+    x = np.linspace(-3, 3, 50)
+    parts = stats.norm(mixture.means_[:, 0], mixture.covariances_[:, 0, 0] ** 0.5)
+    log_joint = torch.tensor(np.log(mixture.weights_) + parts.logpdf(x[:, None]))
+    expected = mixture.predict_proba(x[:, None])
+    assert lecture_01b.responsibilities(log_joint).numpy() == pytest.approx(expected, abs=1e-9)
+
+
 def test_monte_carlo_standard_error_equals_scipy():
     x = torch.randn(1000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    estimate, error = lecture_01.monte_carlo(torch.exp, x)
+    estimate, error = lecture_01b.monte_carlo(torch.exp, x)
     assert float(estimate) == pytest.approx(float(x.exp().mean()))
     assert float(error) == pytest.approx(stats.sem(x.exp().numpy()), rel=2e-3)

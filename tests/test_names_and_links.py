@@ -233,23 +233,30 @@ def test_arxiv_identifiers_are_links(path):
 # --- lectures that name each other ------------------------------------------------------------------------------------
 
 # lecture 05; lectures 01, 02 and 03; Next lecture: **05 PixelCNN**; Lab 04
-NAMED = re.compile(r"\b[Ll]ectures? \d\d\b(?:(?:, and |, | and | to )\d\d\b)*|\*\*\d\d [A-Z]")
+NAMED = re.compile(
+    r"\b[Ll]ectures? \d\d[a-z]?\b(?:(?:, and |, | and | to )\d\d[a-z]?\b)*|\*\*\d\d[a-z]? [A-Z]"
+)
 LAB = re.compile(r"\b[Ll]ab (\d\d)\b")
 
 
 def named(text):
     """Names of the lectures that a text names by their numbers or file names; those that don't exist yet don't count."""
     prose = LINK.sub("", re.sub(r"`[^`\n]*`", "", names.plain(text))).replace("[", "")
-    numbers = set(re.findall(r"\d\d", " ".join(NAMED.findall(prose))))
+    numbers = set(re.findall(r"\d\d[a-z]?", " ".join(NAMED.findall(prose))))
     labs = {f"lab_{number}" for number in LAB.findall(prose)}
     stems = [path.stem for path in names.NOTEBOOKS]
-    return {s for s in stems if s[:2] in numbers or s[:6] in labs or re.search(rf"\b{s}\b", prose)}
+    return {
+        s
+        for s in stems
+        if s.split("_")[0] in numbers or s[:6] in labs or re.search(rf"\b{s}\b", prose)
+    }
 
 
 @pytest.mark.parametrize(
     "text, stems",
     [
         ("as in lecture 02.", {"02_entropy"}),
+        ("lecture 01b, and lectures 01 and 02", {"01b_monte_carlo", "01_statistics", "02_entropy"}),
         ("Lectures 01, 02 and 03 (in 2016)", {"01_statistics", "02_entropy", "03_autoregression"}),
         (
             "lectures [01](01_statistics.ipynb) and [02](02_entropy.ipynb)",

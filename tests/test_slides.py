@@ -97,6 +97,11 @@ def test_figure(page):
     assert 'width="1170" height="468" alt="a straight line that rises"' in text
 
 
+def test_a_figure_can_stand_alone(page):
+    text = body(page(cell("plot = 1", "a-plot", "slide", [drawn()], tags=["hide-input"])))
+    assert "plot" not in re.sub(r'data-cell="a-plot"', "", text) and "<figure" in text
+
+
 def test_smallest_font():
     assert slides.smallest_font("ax.legend()") == 11
     assert slides.smallest_font("ax.text(0, 0, 'a', fontsize=13)") == 11

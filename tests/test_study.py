@@ -57,6 +57,24 @@ def test_first_answers_of_a_quiz_count(home):
     assert f"0 of {len(names)}" in repr(progress())
 
 
+def test_answers_under_a_lectures_former_name_count(home):
+    """Lecture 01 was split: three questions and two exercises stand in 01b now, and stay answered and solved."""
+    for part, name in (
+        ("before", "one-more-digit"),
+        ("after", "bad-proposal"),
+        ("after", "jensen-log"),
+    ):
+        study.question("01_statistics", part, name, right=True)
+    study.question(
+        "01b_monte_carlo", "after", "jensen-log", right=False
+    )  # asked again: the first counts
+    study.exercise("monte_carlo", "lecture_01", "right")
+    split = row("01b_monte_carlo")
+    assert split["before"][:2] == (1, 1) and split["after"][:2] == (2, 2)
+    assert split["solved"] == ["monte_carlo"]
+    assert row("01_statistics")["before"][:2] == (0, 0)
+
+
 def test_every_lecture_is_shown_with_its_exercises(home, root):
     shown = {name for r in progress() for name in r["exercises"]}
     for name, (_, module) in all_exercises().items():

@@ -234,7 +234,7 @@ def cell_html(cell, folder=notebooks.FOLDER):
         if cell.cell_type == "markdown":
             parts = markdown(cell.source, folder)
         elif cell.cell_type == "code":
-            shown = code(cell.source)
+            shown = "" if "hide-input" in tags else code(cell.source)
             outputs = "".join(output(item, cell.source, folder) for item in cell.outputs)
             parts = shown + outputs
         else:
