@@ -131,6 +131,7 @@ class _:
     def cases():
         uniform = torch.rand(300, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
         return [
+            (torch.tensor([1.5, 1.5, 3.0, 1.5]),),
             (torch.tensor([1.5, 2.0, 7.0]),),
             (torch.tensor([4.0], dtype=torch.float64),),
             ((1 - uniform) ** (-1 / 0.8),),
