@@ -264,6 +264,14 @@ def test_blanks_are_not_mistakes(answer, capsys):
     assert "not started" in capsys.readouterr().out
 
 
+def test_what_a_library_does_not_implement_is_no_blank(capsys):
+    def mine(p):
+        return p[-(p > 0)].sum()  # torch has no minus for truth values
+
+    check("entropy", mine)
+    assert "not started" not in capsys.readouterr().out
+
+
 def test_a_constant_answer_is_not_a_blank():
     assert not is_blank(lambda p: 1.0)
 
