@@ -488,7 +488,7 @@ def test_a_damaged_leaderboard_says_how_to_restore_it(board, monkeypatch, git):
 def test_leaderboard_survives_a_damaged_line(board):
     leaderboard.submit("digits", "a", 1.0, unit="nats")
     path = board / "mine" / "leaderboard.jsonl"
-    path.write_text(path.read_text() + '{"task": "digi')
+    path.write_text(path.read_text("utf8") + '{"task": "digi', "utf8")
     with pytest.warns(UserWarning, match="Line 2 of leaderboard.jsonl is damaged"):
         assert [r.model for r in leaderboard.table("digits")] == ["a"]
 

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import textwrap
 import time
 
 import numpy as np
@@ -66,6 +67,32 @@ def test_texts_are_complete(name):
     messages = list(texts["mistakes"].values())
     assert len(set(messages)) == len(messages), "two mistakes have the same message"
     assert all(len(m) > 40 for m in messages), "a message should name the mistake and where to look"
+
+
+def code_of_last_hint(exercise, text):
+    """The last hint as a function, or None where it is a sentence."""
+    body = text if "return" in text else f"return {text.removeprefix('One line: ').rstrip('.')}"
+    head = f"def answer({', '.join(inspect.signature(exercise.reference).parameters)}):\n"
+    space = dict(exercise.reference.__globals__)
+    try:
+        exec(head + textwrap.indent(body, "    "), space)
+    except SyntaxError:
+        return None
+    return space["answer"]
+
+
+def test_hints_that_are_code_pass():
+    verdicts = {}
+    for name in NAMES:
+        answer = code_of_last_hint(EXERCISES[name][0], texts_of(name)["hints"][-1])
+        if answer:
+            verdicts[name] = verdict_on(name, answer)
+    goes_on = {
+        name for name, v in verdicts.items() if "NameError" in v.text
+    }  # after an earlier hint
+    wrong = {name: v for name, v in verdicts.items() if v.status != "right" and name not in goes_on}
+    assert not wrong
+    assert len(verdicts) - len(goes_on) >= 35
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -237,6 +264,14 @@ def test_blanks_are_not_mistakes(answer, capsys):
     assert "not started" in capsys.readouterr().out
 
 
+def test_what_a_library_does_not_implement_is_no_blank(capsys):
+    def mine(p):
+        return p[-(p > 0)].sum()  # torch has no minus for truth values
+
+    check("entropy", mine)
+    assert "not started" not in capsys.readouterr().out
+
+
 def test_a_constant_answer_is_not_a_blank():
     assert not is_blank(lambda p: 1.0)
 
@@ -351,3 +386,69 @@ def test_engine_accepts_pairs_lists_and_arrays_alike():
     ]:
         assert judge(exercise, answer, texts).status == "right"
     assert "a pair" in judge(exercise, lambda x: x.mean(), texts).text
+
+
+# --- edges -----------------------------------------------------------------------------------------------------------
+
+
+def reference_of(name):
+    return EXERCISES[name][0].reference
+
+
+def test_top_p_keeps_all_at_1_and_one_at_0():
+    """77 characters as a trained network sees them: the sum of float32 probabilities is 1 before the last of them."""
+    logits = torch.linspace(0, -60, 77)[
+        torch.randperm(77, generator=torch.Generator().manual_seed(1))
+    ]
+    keep = reference_of("top_p_filter")
+    assert torch.equal(keep(logits, 1.0), logits)
+    assert keep(logits, 0.0).isfinite().nonzero().tolist() == [[int(logits.argmax())]]
+
+
+@pytest.mark.parametrize("k", [0, -1, 4])
+def test_top_k_refuses_numbers_of_symbols_that_make_no_sense(k):
+    with pytest.raises(ValueError, match=f"k must be from 1 to 3, the number of symbols, not {k}"):
+        reference_of("top_k_filter")(torch.zeros(3), k)
+
+
+@pytest.mark.parametrize("temperature", [0, 0.0, -1.0])
+def test_a_temperature_of_0_is_refused(temperature):
+    with pytest.raises(
+        ValueError, match=r"temperature must be above 0; for T = 0 take logits.argmax"
+    ):
+        reference_of("temperature_softmax")(torch.zeros(3), temperature)
+
+
+@pytest.mark.parametrize("name", ["temperature_softmax", "top_k_filter"])
+def test_answers_need_not_refuse_what_makes_no_sense(name):
+    plain = {
+        "temperature_softmax": lambda logits, temperature: torch.softmax(logits / temperature, 0),
+        "top_k_filter": lambda logits, k: logits.masked_fill(logits < logits.topk(k).values[-1], -math.inf),
+    }  # fmt: skip
+    assert verdict_on(name, plain[name]).status == "right"
+
+
+@pytest.mark.parametrize("name", ["rouge_n", "rouge_l", "rouge_s", "bleu"])
+def test_empty_texts_score_0(name):
+    score = reference_of(name)
+    rest = {"rouge_n": [1]}.get(name, [])
+    words = ["a", "cat"]
+    for candidate, reference in ([], words), (words, []), ([], []):
+        assert score(candidate, [reference] if name == "bleu" else reference, *rest) == 0.0
+
+
+def counts_every_copy(candidate, reference):
+    """The longest common subsequence, with a word counted again for each of its copies in the reference."""
+    row = [0] * (len(reference) + 1)
+    for word in candidate:
+        before, row = row, [0]
+        for j, other in enumerate(reference):
+            row.append(row[j] + 1 if word == other else max(row[j], before[j + 1]))
+    common = row[-1]
+    return 2 * common / (len(candidate) + len(reference)) if common else 0.0
+
+
+def test_a_word_that_counts_for_every_copy_is_named():
+    assert counts_every_copy(["b"], ["b", "b", "b"]) == 1.5
+    assert reference_of("rouge_l")(["b"], ["b", "b", "b"]) == 0.5
+    assert verdict_on("rouge_l", counts_every_copy).mistake == "copies"

@@ -51,6 +51,7 @@ def test_a_students_server_brings_the_copies_before_it_starts(monkeypatch, tmp_p
 # --- how many, and what is said --------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a class server needs Linux")
 def test_students_that_fit(monkeypatch):
     monkeypatch.delenv("COURSE_STUDENTS", raising=False)
     each = capacity.STUDENT_SERVER + capacity.KERNEL

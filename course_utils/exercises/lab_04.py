@@ -29,6 +29,7 @@ class _:
             ("O, what's here? 'Tis but two words!",),
             ("ACT I, SCENE 2.\n\n[Enter GHOST]\nmy lord--  no more",),
             ("a",),
+            ("the 2nd of 3",),
         ]
 
     class mistakes:
@@ -39,6 +40,7 @@ class _:
         apostrophe = _ends(r" ?[A-Za-z]+| ?[^A-Za-z\s]|\s")
         lengths = lambda text: [len(token) for token in re.findall(PATTERN, text)]
         last_included = lambda text: [end - 1 for end in token_ends(text)]
+        digits = _ends(r" ?[A-Za-z0-9']+| ?[^A-Za-z0-9'\s]|\s")
         characters = lambda text: list(range(1, len(text) + 1))
 
     class alternatives:
@@ -60,8 +62,8 @@ def coverage(counts, size):
 @EXERCISES.declare(coverage)
 class _:
     def cases():
-        counts = torch.tensor([3.0, 50.0, 7.0, 1.0, 20.0, 9.0, 1.0])
-        return [(counts, 2), (counts, 1), (counts, 6), (torch.tensor([5.0, 1.0, 4.0, 2.0]), 3)]
+        counts = torch.tensor([3.0, 50.0, 7.0, 1.0, 20.0, 1.0, 9.0])
+        return [(counts, 2), (counts, 1), (counts, 6), (torch.tensor([5, 1, 5, 2]), 2)]
 
     class mistakes:
         not_sorted = lambda counts, size: counts[:size].sum() / counts.sum()
@@ -86,10 +88,10 @@ def encode_tokens(tokens, index, unknown):
 @EXERCISES.declare(encode_tokens)
 class _:
     def cases():
-        index = {"the": 1, " king": 2, " is": 3, "\n": 4, "The": 5, ".": 6}
+        index = {"the": 0, " king": 4, " is": 2, "\n": 7, "The": 5, ".": 6}
         return [
-            (["the", " king", " is", " dead", ".", "\n"], index, 7),
-            (["The", " king", "."], index, 7),
+            (["the", " king", " is", " dead", ".", "\n", " the"], index, 8),
+            (["The", " king", "."], index, 8),
             ([" long", " live", "the", " King"], index, 0),
             ([" is", " is", " is", " not"], index, 9),
         ]
@@ -104,6 +106,11 @@ class _:
 
         stripped = lambda tokens, index, unknown: [index.get(t.strip(), unknown) for t in tokens]
         lower_case = lambda tokens, index, unknown: [index.get(t.lower(), unknown) for t in tokens]
+        zero_as_false = lambda tokens, index, unknown: [index.get(t) or unknown for t in tokens]
+
+        def second_try(tokens, index, unknown):
+            return [index.get(t, index.get(t.strip(), unknown)) for t in tokens]
+
         all_unknown = lambda tokens, index, unknown: [unknown for _ in tokens]
 
     class alternatives:
@@ -131,6 +138,7 @@ class _:
         return [
             (torch.arange(12), 3),
             (torch.arange(17) + 5, 4),
+            (torch.tensor([3, 1, 4, 1, 5, 1, 2]), 2),
             (torch.arange(10), 2),
             (torch.arange(100) * 3, 7),
         ]
@@ -164,7 +172,7 @@ class _:
         return [
             (5 * torch.rand(6, generator=generator), 20 * torch.rand(2, generator=generator), 31),
             (8 * torch.rand(40, generator=generator), 30 * torch.rand(5, generator=generator), 170),
-            (torch.tensor([1.0, 2.0, 3.0]), torch.tensor([9.0]), 12),
+            (torch.tensor([1.0, 2.0, 1.0]), torch.tensor([9.0, 9.0]), 12),
         ]
 
     class mistakes:

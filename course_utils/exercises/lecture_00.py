@@ -21,6 +21,7 @@ class _:
         return [
             (torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]]),),
             (torch.tensor([[0.0, 1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0, 0.0]]),),
+            (torch.tensor([[0.0, 1.0, 1.0]]),),
         ]
 
     class mistakes:
@@ -44,8 +45,12 @@ def image_log_likelihood(x, p):
 class _:
     def cases():
         return [
-            (torch.tensor([1.0, 0.0, 1.0, 0.0, 0.0]), torch.tensor([0.9, 0.2, 0.6, 0.3, 0.05])),
+            (torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0]), torch.tensor([0.9, 0.2, 0.6, 0.3, 0.002])),
             (torch.tensor([0.0, 1.0, 1.0]), torch.tensor([0.7, 0.25, 0.8])),
+            (
+                torch.tensor([1.0, 0.0, 0.0, 1.0] * 196),
+                torch.tensor([0.3, 0.6] * 392),
+            ),  # a whole image
         ]
 
     class mistakes:
@@ -54,6 +59,8 @@ class _:
         bits = lambda x, p: image_log_likelihood(x, p) / math.log(2)
         sign = lambda x, p: -image_log_likelihood(x, p)
         product = lambda x, p: torch.where(x == 1, p, 1 - p).prod()
+        epsilon = lambda x, p: image_log_likelihood(x, p.clamp(0.01, 0.99))
+        underflow = lambda x, p: torch.where(x == 1, p, 1 - p).prod().log()
         log_of_sum = lambda x, p: torch.log(torch.where(x == 1, p, 1 - p).sum())
         swapped = lambda x, p: image_log_likelihood(1 - x, p)
         per_pixel = lambda x, p: torch.where(x == 1, torch.log(p), torch.log(1 - p))
@@ -172,7 +179,7 @@ def log10_number_of_images(height, width, levels):
 
 @EXERCISES.declare(log10_number_of_images)
 class _:
-    cases = lambda: [(2, 2, 2), (2, 3, 4), (3, 5, 3), (4, 7, 4)]
+    cases = lambda: [(2, 2, 2), (2, 3, 4), (3, 5, 3), (4, 7, 4), (28, 28, 256)]
 
     class mistakes:
         number = lambda height, width, levels: levels ** (height * width)

@@ -74,6 +74,8 @@ class _:
         return [
             (torch.tensor([1.0, 2.0, 6.0]),),
             (torch.tensor([-3.0, 5.0], dtype=torch.float64),),
+            (torch.tensor([1.0, 1.0, 5.0, 1.0]),),
+            (torch.tensor([4.0]),),
             (2.0 + 3.0 * torch.randn(40, generator=generator),),
         ]
 
@@ -132,7 +134,7 @@ def _log_normals(x, mu, sigma):
     return -0.5 * z**2 - torch.log(sigma) - 0.5 * math.log(2 * math.pi)
 
 
-@EXERCISES.declare(mixture_log_prob, differentiable=True)
+@EXERCISES.declare(mixture_log_prob, differentiable=("logits", "mu", "sigma"))
 class _:
     def cases():
         t = torch.tensor
@@ -214,6 +216,7 @@ class _:
         return [
             (_square, 1.0 + torch.randn(400, generator=generator, dtype=torch.float64)),
             (_is_large, torch.rand(300, generator=generator)),
+            (_square, torch.tensor([3.0, 1.0, 1.0, 4.0])),
             (_in_quarter_circle, torch.rand(1_000, 2, generator=generator)),
         ]
 
@@ -287,7 +290,7 @@ class _:
         return [
             (_is_large, 1.0 + z, _log_normal(0.0, 1.0), _log_normal(1.0, 1.0)),
             (_square, 2.0 * z, _log_normal(0.0, 1.0), _log_normal(0.0, 2.0)),
-            (_square, 0.5 + 1.5 * z[:60].float(), _log_normal(0.0, 0.8), _log_normal(0.5, 1.5)),
+            (_square, 0.5 + 1.5 * z[:60].float(), _log_normal(-0.4, 0.8), _log_normal(0.5, 1.5)),
         ]
 
     class mistakes:

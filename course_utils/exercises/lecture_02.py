@@ -171,7 +171,7 @@ class _:
         return [
             (torch.tensor([0.0, 0.0]), torch.tensor([1.0, 1.0])),
             (torch.tensor([1.0]), torch.tensor([0.5])),
-            (torch.tensor([0.5, -1.0, 2.0]), torch.tensor([0.3, 1.0, 1.7])),
+            (torch.tensor([0.5, -1.0, 0.5]), torch.tensor([0.3, 1.7, 0.3])),
             (
                 torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64),
                 torch.tensor([2.0, 0.1, 0.6, 1.2], dtype=torch.float64),

@@ -35,6 +35,8 @@ class _:
             (_sticky, [1]),
             (_sticky, [0, 0, 1, 1]),
             (_sticky, [1, 0, 1, 0, 0]),
+            (_sticky, [1, 0, 0]),
+            (_sticky, [0, 1] * 300),
             (_growing, [2, 2, 0]),
             (_growing, [0, 1, 2, 2, 2, 1]),
         ]
@@ -47,6 +49,7 @@ class _:
         independent = lambda p, x: sum(math.log2(p([])[x[j]]) for j in range(len(x)))
         mean = lambda p, x: chain_log_probability(p, x) / len(x)
         sign = lambda p, x: -chain_log_probability(p, x)
+        underflow = lambda p, x: math.log2(math.prod(p(x[:j])[x[j]] for j in range(len(x))))
 
     class alternatives:
         def loop(conditional, x):
@@ -251,7 +254,7 @@ class _:
             (torch.arange(256), 255),
             (torch.arange(16), 15),
             (torch.tensor([0, 1, 2, 3]), 3),
-            (torch.tensor([0, 10, 60, 127, 128, 200, 255]), 255),
+            (torch.tensor([200, 0, 10, 127, 128, 200, 255]), 255),
         ]
 
     class mistakes:

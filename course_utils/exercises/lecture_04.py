@@ -61,6 +61,8 @@ class _:
 
 def temperature_softmax(logits, temperature):
     """Probabilities softmax(logits / temperature); logits: shape (symbols,), temperature > 0."""
+    if temperature <= 0:
+        raise ValueError("temperature must be above 0; for T = 0 take logits.argmax()")
     scaled = logits / temperature
     weights = torch.exp(scaled - scaled.max())  # minus the largest: the same, without overflow
     return weights / weights.sum()
@@ -74,14 +76,17 @@ class _:
             (logits, 0.5),
             (logits, 1.0),
             (logits, 2.0),
-            (torch.tensor([-0.3, 0.0, 1.2], dtype=torch.float64), 0.25),
-            (torch.tensor([3.0, -2.0, 0.7, 0.1, -0.4]), 1.5),
+            (torch.tensor([-0.3, 0.0, 0.12], dtype=torch.float64), 0.1),
+            (torch.tensor([0.7, 3.0, -2.0, 0.7, 0.1, -0.4]), 1.5),
+            (torch.tensor([12.0, 3.0, -8.0]), 0.1),  # exp(120) is no float32 any more
+            (torch.tensor([-8.0, 3.0, 12.0]), 0.1),
         ]
 
     class mistakes:
         multiplies = lambda logits, T: torch.softmax(logits * T, 0)
         power = lambda logits, T: torch.softmax(logits, 0) ** T
         not_normalised = lambda logits, T: torch.exp(logits / T)
+        overflow = lambda logits, T: torch.exp(logits / T) / torch.exp(logits / T).sum()
         power_not_normalised = lambda logits, T: torch.softmax(logits, 0) ** (1 / T)
         ignored = lambda logits, T: torch.softmax(logits, 0)
         after_softmax = lambda logits, T: torch.softmax(logits, 0) / T
@@ -108,7 +113,9 @@ class _:
 
 
 def top_k_filter(logits, k):
-    """The logits with everything but the k largest set to -inf; logits: shape (symbols,)."""
+    """The logits with everything but the k largest set to -inf; logits: shape (symbols,), k: 1 to symbols."""
+    if not 1 <= k <= len(logits):
+        raise ValueError(f"k must be from 1 to {len(logits)}, the number of symbols, not {k}")
     kept = torch.full_like(logits, -math.inf)
     best = logits.topk(k).indices
     kept[best] = logits[best]
@@ -135,6 +142,8 @@ class _:
             (logits, 5),
             (torch.tensor([0.5, -0.5, 1.5, -2.5], dtype=torch.float64), 2),
             (torch.tensor([-3.0, -1.0, -2.0]), 2),
+            (torch.tensor([1.5, 0.0, 1.5, -1.0]), 2),
+            (torch.tensor([0.4, 0.9]), 2),
         ]
 
     class mistakes:
@@ -173,13 +182,19 @@ class _:
 
 
 def top_p_filter(logits, p):
-    """The logits outside of the smallest set whose probability reaches p set to -inf; shape (symbols,)."""
+    """The logits outside of the smallest set whose probability reaches p set to -inf; shape (symbols,).
+
+    p = 1 keeps all, p = 0 the most likely one.
+    """
     order = logits.argsort(descending=True)
-    probability = torch.softmax(logits[order], 0)
+    probability = torch.softmax(logits[order].double(), 0)
     before = probability.cumsum(0) - probability  # what the more likely ones hold already
+    chosen = (before < p) | (
+        p >= 1
+    )  # with all but a rounding error before it, the last one has to stay
+    chosen[0] = True
     kept = torch.full_like(logits, -math.inf)
-    chosen = order[before < p]
-    kept[chosen] = logits[chosen]
+    kept[order[chosen]] = logits[order[chosen]]
     return kept
 
 
@@ -200,6 +215,14 @@ class _:
             (torch.tensor([0.0, 1.0, 2.5, -1.0], dtype=torch.float64), 0.75),
             (torch.tensor([1.0, -0.5, 0.2, 0.9, -1.5]), 0.5),
             (torch.tensor([1.0, -0.5, 0.2, 0.9, -1.5]), 0.85),
+            (torch.tensor([0.7, 1.2, 0.7, -1.0]), 0.9),
+            (torch.tensor([0.7, 1.2, -1.0]), 0.0),
+            (torch.tensor([0.7, 1.2, -1.0]), 1.0),
+            (torch.tensor([-50.0, 25.0, -30.0, 24.0]), 0.9),
+            (
+                torch.tensor([-50.0, 25.0, -30.0, 24.0]),
+                1.0,
+            ),  # a sum of probabilities is 1 long before its end
         ]
 
     class mistakes:
@@ -232,6 +255,15 @@ class _:
             values[total - torch.softmax(logits, 0)[order] >= p] = -math.inf
             return values
 
+        def rounding(logits, p):
+            order, total = _cumulative(logits)
+            return _keep(
+                logits, order[total - torch.softmax(logits, 0)[order] < p] if p else order[:1]
+            )
+
+        def none_at_zero(logits, p):
+            return top_p_filter(logits, p) if p else torch.full_like(logits, -math.inf)
+
         def no_softmax(logits, p):
             order = _ranked(logits)
             values = logits[order]
@@ -243,7 +275,7 @@ class _:
             weights = np.exp(values - values.max())
             weights = weights / weights.sum()
             order = np.argsort(-weights)
-            count = int(np.searchsorted(np.cumsum(weights[order]), p)) + 1
+            count = int(np.searchsorted(np.cumsum(weights[order]), p)) + 1 if p < 1 else len(values)
             out = np.full_like(values, -np.inf)
             out[order[:count]] = values[order[:count]]
             return out
@@ -254,13 +286,13 @@ class _:
             for i in sorted(range(len(weights)), key=lambda i: -weights[i]):
                 kept[i] = float(logits[i])
                 reached += weights[i] / sum(weights)
-                if reached >= p:
+                if reached >= p and p < 1:
                     break
             return kept
 
         def shift(logits, p):
             values, order = torch.sort(logits, descending=True)
-            remove = torch.softmax(values, -1).cumsum(-1) > p
+            remove = torch.softmax(values.double(), -1).cumsum(-1) > p
             remove[1:] = remove[:-1].clone()
             remove[0] = False
             out = logits.clone()

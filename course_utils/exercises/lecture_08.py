@@ -104,6 +104,7 @@ class _:
         return [
             (torch.softmax(2 * torch.randn(12, 5, generator=draw), 1),),
             (torch.eye(4),),
+            (torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8]]),),
             (torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.0, 0.3, 0.7], [0.6, 0.4, 0.0]]),),
             (torch.softmax(torch.randn(20, 3, generator=draw), 1),),
         ]
@@ -150,7 +151,7 @@ def bleu(candidate, references):
     for n in (1, 2, 3, 4):
         counts = ngrams(candidate, n)
         most = [max(ngrams(r, n)[g] for r in references) for g in counts]
-        matches = sum(min(c, m) for c, m in zip(counts.values(), most, strict=True))
+        matches = sum(min(c, m) for c, m in zip(counts.values(), most))
         if matches == 0:
             return 0.0
         log_precision += math.log(matches / counts.total()) / 4
@@ -164,12 +165,8 @@ def _geometric(precisions):
     return math.exp(sum(map(math.log, precisions)) / len(precisions))
 
 
-def _closest(lengths, own):
-    return min((abs(length - own), length) for length in lengths)[1]
-
-
-def _brevity(wanted, own):
-    return math.exp(min(0.0, 1 - wanted / own))
+_closest = lambda lengths, own: min((abs(length - own), length) for length in lengths)[1]
+_brevity = lambda wanted, own: math.exp(min(0.0, 1 - wanted / own)) if own else 0.0
 
 
 def _bleu(clip=True, sets=False, orders=4, mean=_geometric, length=_closest, penalty=_brevity):
@@ -202,6 +199,8 @@ class _:
             ("no word in common", ["entirely different tokens here"]),
             ("the big dog ran to the park and the big dog ran", ["the big dog ran to the park"]),
             ("the cat", ["the cat sat on the mat"]),
+            ("", ["the cat sat on the mat"]),
+            ("the cat sat on the mat", [""]),
         ]  # fmt: skip
         return [(c.split(), [r.split() for r in rs]) for c, rs in several]
 
@@ -239,31 +238,33 @@ def _text_cases():
         ("a b c d e", "a b c d e"),
         ("to be or not to be that is the question", "to be or not to be"),
         ("no word in common", "entirely different tokens here"),
+        *[("b", "b b b"), ("b b b", "b"), ("x a", "a"), ("a", "a")],
+        *[("", "the cat"), ("the cat", ""), ("", "")],
     ]
     return [(a.split(), b.split()) for a, b in pairs]
 
 
-def _f1(common, a, b):
-    return 2 * common / (a + b) if common else 0.0
-
-
-def _not_clipped(a, b):
-    return _f1(sum(c for g, c in a.items() if g in b), a.total(), b.total())
-
-
-def _of_sets(a, b):
-    return _f1(len(set(a) & set(b)), len(a), len(b))
+# of what is common and the two totals; of precision and recall; of two Counters
+_f1 = lambda common, a, b: 2 * common / (a + b) if common else 0.0
+_f1_of_shares = lambda p, r: 2 * p * r / (p + r) if p else 0.0
+_recall = lambda a, b: (a & b).total() / b.total()
+_precision = lambda a, b: (a & b).total() / a.total()
+_divided_first = lambda a, b: _f1_of_shares(_precision(a, b), _recall(a, b))
+_not_clipped = lambda a, b: _f1(sum(c for g, c in a.items() if g in b), a.total(), b.total())
+_of_sets = lambda a, b: _f1(len(set(a) & set(b)), len(a), len(b))
+_of_ngrams = lambda measure: lambda a, b, n: measure(ngrams(a, n), ngrams(b, n))
 
 
 @EXERCISES.declare(rouge_n)
 class _:
-    cases = lambda: [(*texts, n) for texts, n in zip(_text_cases(), (1, 1, 2, 2, 3, 1, 2))]
+    cases = lambda: [(*texts, int(n)) for texts, n in zip(_text_cases(), "11323121122121")]
 
     class mistakes:
-        recall = lambda a, b, n: (ngrams(a, n) & ngrams(b, n)).total() / ngrams(b, n).total()
-        precision = lambda a, b, n: (ngrams(a, n) & ngrams(b, n)).total() / ngrams(a, n).total()
-        not_clipped = lambda a, b, n: _not_clipped(ngrams(a, n), ngrams(b, n))
-        sets = lambda a, b, n: _of_sets(ngrams(a, n), ngrams(b, n))
+        recall = _of_ngrams(_recall)
+        precision = _of_ngrams(_precision)
+        not_clipped = _of_ngrams(_not_clipped)
+        sets = _of_ngrams(_of_sets)
+        empty = _of_ngrams(_divided_first)
         words = lambda a, b, n: rouge_n(a, b, 1)
         tokens_below = lambda a, b, n: _f1((ngrams(a, n) & ngrams(b, n)).total(), len(a), len(b))
         no_two = lambda a, b, n: rouge_n(a, b, n) / 2
@@ -271,15 +272,14 @@ class _:
         def mean_of_both(a, b, n):
             a, b = ngrams(a, n), ngrams(b, n)
             common = (a & b).total()
-            return (common / a.total() + common / b.total()) / 2
+            return (common / a.total() + common / b.total()) / 2 if common else 0.0
 
     class alternatives:
         def lists(candidate, reference, n):
             a = [tuple(candidate[i : i + n]) for i in range(len(candidate) - n + 1)]
             b = [tuple(reference[i : i + n]) for i in range(len(reference) - n + 1)]
             common = sum(min(a.count(g), b.count(g)) for g in set(a))
-            precision, recall = common / len(a), common / len(b)
-            return 2 * precision * recall / (precision + recall) if common else 0.0
+            return _f1_of_shares(common / max(1, len(a)), common / max(1, len(b)))
 
 
 def rouge_l(candidate, reference):
@@ -294,8 +294,13 @@ def rouge_l(candidate, reference):
     return 2 * common / (len(candidate) + len(reference)) if common else 0.0
 
 
-def _lcs(a, b):
-    return round(rouge_l(a, b) * (len(a) + len(b)) / 2)
+def _lcs(a, b, match=lambda left, above, corner: corner + 1):
+    """Length of the longest common subsequence, from a table whose entry at two equal words is match(left, above, corner)."""
+    table = np.zeros((len(a) + 1, len(b) + 1), int)
+    for i, j in np.ndindex(len(a), len(b)):
+        left, above, corner = table[i + 1, j], table[i, j + 1], table[i, j]
+        table[i + 1, j + 1] = match(left, above, corner) if a[i] == b[j] else max(left, above)
+    return int(table[-1, -1])
 
 
 def _longest_run(a, b):
@@ -325,15 +330,12 @@ class _:
         greedy = lambda a, b: _f1(_greedy(a, b), len(a), len(b))
         longer = lambda a, b: _lcs(a, b) / max(len(a), len(b))
         skip_bigrams = lambda a, b: rouge_s(a, b)
+        copies = lambda a, b: _f1(_lcs(a, b, lambda left, above, corner: left + 1), len(a), len(b))
+        again = lambda a, b: _f1(_lcs(a, b, lambda left, above, corner: above + 1), len(a), len(b))
+        empty = lambda a, b: _f1_of_shares(_lcs(a, b) / len(a), _lcs(a, b) / len(b))
 
     class alternatives:
-        def numpy(a, b):
-            table = np.zeros((len(a) + 1, len(b) + 1), int)
-            for i, j in np.ndindex(len(a), len(b)):
-                longest = max(table[i, j + 1], table[i + 1, j])
-                table[i + 1, j + 1] = table[i, j] + 1 if a[i] == b[j] else longest
-            p, r = table[-1, -1] / len(a), table[-1, -1] / len(b)
-            return 2 * p * r / (p + r) if p else 0.0
+        numpy = lambda a, b: _f1(_lcs(a, b), len(a), len(b))
 
 
 def rouge_s(candidate, reference):
@@ -343,8 +345,8 @@ def rouge_s(candidate, reference):
     return 2 * common / (a.total() + b.total()) if common else 0.0
 
 
-def _skips(tokens):
-    return Counter(combinations(tokens, 2))
+_pairs = lambda tokens: Counter(combinations(tokens, 2))
+_of_pairs = lambda measure: lambda a, b: measure(_pairs(a), _pairs(b))
 
 
 @EXERCISES.declare(rouge_s)
@@ -358,10 +360,11 @@ class _:
             a, b = (Counter(map(tuple, map(sorted, combinations(text, 2)))) for text in (a, b))
             return _f1((a & b).total(), a.total(), b.total())
 
-        recall = lambda a, b: (_skips(a) & _skips(b)).total() / _skips(b).total()
-        precision = lambda a, b: (_skips(a) & _skips(b)).total() / _skips(a).total()
-        sets = lambda a, b: _of_sets(_skips(a), _skips(b))
-        not_clipped = lambda a, b: _not_clipped(_skips(a), _skips(b))
+        recall = _of_pairs(_recall)
+        precision = _of_pairs(_precision)
+        sets = _of_pairs(_of_sets)
+        not_clipped = _of_pairs(_not_clipped)
+        empty = _of_pairs(_divided_first)
         subsequence = lambda a, b: rouge_l(a, b)
 
     class alternatives:
@@ -383,9 +386,8 @@ class _:
     def cases():
         draw = torch.Generator().manual_seed(9)
         return [
-            (torch.log_softmax(torch.randn(30, 6, generator=draw), 1)[:, 0],),
-            (torch.log(torch.tensor([0.25, 0.25, 0.25])),),
-            (torch.log(torch.tensor([0.5, 0.01, 0.9, 0.3])),),
+            (torch.log_softmax(torch.randn(300, 6, generator=draw), 1)[:, 0],),
+            *[(torch.tensor(p).log(),) for p in ([1 / 4] * 3, [0.9, 0.1, 0.1], [0.5, 0.01, 0.9])],
         ]
 
     class mistakes:
@@ -395,6 +397,7 @@ class _:
         summed = lambda log_p: (-log_p.sum()).exp()
         mean_of_inverse = lambda log_p: (-log_p).exp().mean()
         inverse_of_mean = lambda log_p: 1 / log_p.exp().mean()
+        underflow = lambda log_p: log_p.exp().prod() ** (-1 / len(log_p))
 
     class alternatives:
         plain = lambda log_p: math.exp(-sum(map(float, log_p)) / len(log_p))
@@ -423,10 +426,7 @@ class _:
         beyond_one = lambda wins, trials: 2 * _tail(max(wins, trials - wins), trials)
         strictly = lambda wins, trials: min(1.0, 2 * _tail(max(wins, trials - wins) + 1, trials))
 
-        def normal(wins, trials):
-            z = abs(wins - trials / 2) / math.sqrt(trials / 4)
-            return math.erfc(z / math.sqrt(2))
-
+        normal = lambda wins, trials: math.erfc(abs(wins - trials / 2) / math.sqrt(trials / 2))
         other_tail = lambda wins, trials: _tail(trials - wins, trials)
         confidence = lambda wins, trials: 1 - binomial_sign_test(wins, trials)
         share = lambda wins, trials: wins / trials
