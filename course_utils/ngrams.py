@@ -60,10 +60,10 @@ class NGram:
         first, V = len(before), len(self.alphabet)
         p = np.full(len(text), 1 / V)
         for n in range(min(self.order, len(codes)) + 1):
-            grams, own, contexts, _, rest = self._levels[n]
+            grams, own, start, rest = self._levels[n]
             at = max(first, n)  # from here on there are n characters to look back at
             wanted = self._grams(codes, n)[at - n :]
-            there, i = _find(contexts, wanted // V)
+            there, i = _find(grams[start[:-1]] // V, wanted // V)
             seen, j = _find(grams, wanted)
             longer = np.where(seen, own[j], 0) + rest[i] * p[at - first :]
             p[at - first :] = np.where(there, longer, p[at - first :])
@@ -76,15 +76,14 @@ class NGram:
         codes = self._codes(contexts[max(0, len(contexts) - self.order) :])[::-1].tolist()
         V, context = len(self.alphabet), 0
         p = np.full(V, 1 / V)
-        for n, (grams, own, known, start, rest) in enumerate(self._levels[: len(codes) + 1]):
+        for n, (grams, own, start, rest) in enumerate(self._levels[: len(codes) + 1]):
             if n:
                 context += codes[n - 1] * V ** (n - 1)
-            i = int(known.searchsorted(context))
-            if i == len(known) or known[i] != context:
+            begin, end = grams.searchsorted((context * V, context * V + V))
+            if begin == end:
                 break  # never seen, so no longer context was
-            p *= rest[i]
-            followers = slice(start[i], start[i + 1])
-            p[grams[followers] - context * V] += own[followers]
+            p *= rest[start.searchsorted(begin)]
+            p[grams[begin:end] - context * V] += own[begin:end]
         return p
 
     def _codes(self, text):
@@ -101,11 +100,11 @@ class NGram:
         return grams
 
     def _level(self, grams, counts):
-        """What p takes from this order: sorted n-grams and their own part; sorted contexts, where their n-grams start (and end), and the
-        part that they leave to the shorter context."""
+        """What p takes from this order: sorted n-grams and their own part; where the n-grams of each context start (and end), and the part
+        that it leaves to the shorter context."""
         owner = grams // len(self.alphabet)
         start = np.flatnonzero(np.diff(owner, prepend=-1))
-        contexts, start = owner[start], np.append(start, len(grams))
+        start = np.append(start, len(grams)).astype(np.int32)  # millions of them, in all orders
         types = np.diff(start)
         total = np.add.reduceat(counts, start[:-1])
         if self.kappa is None:
@@ -114,7 +113,7 @@ class NGram:
         else:
             left, own = self.kappa * types, counts
             total = total + left
-        return grams, own / np.repeat(total, types), contexts, start, left / total
+        return grams, own / np.repeat(total, types), start, left / total
 
 
 def discounts(counts):
