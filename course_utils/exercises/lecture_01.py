@@ -131,6 +131,7 @@ class _:
         return [
             (torch.tensor([1.5, 2.0, 7.0]),),
             (torch.tensor([4.0], dtype=torch.float64),),
+            (torch.tensor([2.0, 2.0, 5.0]),),
             ((1 - uniform) ** (-1 / 0.8),),
         ]
 

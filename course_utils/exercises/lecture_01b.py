@@ -38,6 +38,7 @@ class _:
         return [
             (_square, 1.0 + torch.randn(400, generator=generator, dtype=torch.float64)),
             (_is_large, torch.rand(300, generator=generator)),
+            (_square, torch.tensor([3.0, 1.0, 1.0, 4.0])),
             (_in_quarter_circle, torch.rand(1_000, 2, generator=generator)),
         ]
 
@@ -111,7 +112,7 @@ class _:
         return [
             (_is_large, 1.0 + z, _log_normal(0.0, 1.0), _log_normal(1.0, 1.0)),
             (_square, 2.0 * z, _log_normal(0.0, 1.0), _log_normal(0.0, 2.0)),
-            (_square, 0.5 + 1.5 * z[:60].float(), _log_normal(0.0, 0.8), _log_normal(0.5, 1.5)),
+            (_square, 0.5 + 1.5 * z[:60].float(), _log_normal(-0.4, 0.8), _log_normal(0.5, 1.5)),
         ]
 
     class mistakes:
