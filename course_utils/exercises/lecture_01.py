@@ -134,6 +134,7 @@ class _:
             (torch.tensor([1.5, 1.5, 3.0, 1.5]),),
             (torch.tensor([1.5, 2.0, 7.0]),),
             (torch.tensor([4.0], dtype=torch.float64),),
+            (torch.tensor([2.0, 2.0, 5.0]),),
             ((1 - uniform) ** (-1 / 0.8),),
         ]
 
