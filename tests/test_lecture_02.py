@@ -69,7 +69,10 @@ def test_shares(lecture):
 def test_learning_is_counting_each_character_once_it_is_coded(lecture, before, kappa):
     text, order = "abracadabra\nabracadabra, a banana\n\nand a cabana " * 2, 3
     alphabet = sorted(set(text + before + "z"))
-    counts, expected = defaultdict(Counter), []  # followers of each context of up to three characters
+    counts, expected = (
+        defaultdict(Counter),
+        [],
+    )  # followers of each context of up to three characters
     read = alphabet[0] * order + before + text
     for i in range(order, len(read)):
         p = 1 / len(alphabet)
