@@ -342,6 +342,7 @@ EQUIVALENT = {
         "return 2 * common / (len(candidate) + len(reference)) if candidate else 0.0": NO_DIVISION_BY_ZERO,
         "return 2 * common / (len(candidate) + len(reference)) if reference else 0.0": NO_DIVISION_BY_ZERO,
     },
+    "last_state": {"return h[torch.arange(len(lengths)), lengths - 1]": "as many rows as lengths"},
     "rouge_n": {
         f"return 2 * common / (a.total() + b.total()) if {name} else 0.0": NO_DIVISION_BY_ZERO for name in ("a", "b")
     },
@@ -349,14 +350,7 @@ EQUIVALENT = {
         f"return 2 * common / (a.total() + b.total()) if {name} else 0.0": NO_DIVISION_BY_ZERO for name in ("a", "b")
     },
     "sample_pixels": {"return (noise <= p).float()": NEVER_EQUAL},
-    "top_k_filter": {"best = (0.5 * logits).topk(k).indices": "the order stays"},
-    "top_p_filter": {
-        "order = (0.5 * logits).argsort(descending=True)": "the order stays",
-        "probability = torch.softmax(logits[order].double(), -1)": ONE_AXIS,
-        "before = probability.cumsum(-1) - probability": ONE_AXIS,
-        "chosen = (before <= p) | (p >= 1)": NEVER_EQUAL,
-        "chosen[:-1][0] = True": "the last one is not the first",
-    },
+    "top_p_filter": {"dropped = (before > p) & (p < 1)": NEVER_EQUAL},
 }  # fmt: skip
 
 
