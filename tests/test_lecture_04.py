@@ -66,7 +66,7 @@ def test_checkpoint_is_small_and_belongs_to_the_lecture():
     entry = checkpoints.recorded(CHECKPOINT)
     path = checkpoints.folder() / f"{CHECKPOINT}.safetensors"
     assert path.stat().st_size <= 2_500_000
-    assert entry.cpu_seconds <= 40 * 60
+    assert entry.cpu_seconds <= 20 * 60
     assert entry.config["symbols"] == 77
 
 
