@@ -129,21 +129,21 @@ def test_held_out_plays_are_held_out(lecture):
 
 
 def test_the_recorded_memory_task_has_its_seeds_and_its_rates():
-    """Four cells, three learning rates, three seeds, shares to choose by and to report, at lags 0 to 100."""
+    """Four rivals, two learning rates, three seeds, errors to choose by and to report, at lags 0 to 100."""
     record = json.loads((checkpoints.folder() / "04_memory.json").read_text("utf8"))
     shapes = {name: np.array(runs).shape for name, runs in record["recall"].items()}
-    assert set(shapes) == {"RNN", "RNN, orthogonal", "GRU", "LSTM"}
-    assert set(shapes.values()) == {(3, 3, 2, 101)}
+    assert set(shapes) == {"RNN", "RNN, orthogonal", "RNN, 4 × the updates", "LSTM"}
+    assert set(shapes.values()) == {(2, 3, 2, 101)}
     assert record["date"]
 
 
-def test_the_memory_task_asks_for_the_last_marked_symbol(lecture):
-    task = names_after(cells("memory-task-code"), dict(lecture))["marked_symbols"]
+def test_the_memory_task_asks_for_the_last_marked_number(lecture):
+    task = names_after(cells("memory-task-code"), dict(lecture))["marked_numbers"]
     x, target, lag = task(50, torch.Generator().manual_seed(0), length=40, share=0.2)
-    for row, wanted, ago in zip(x.tolist(), target.tolist(), lag.tolist(), strict=True):
+    for row, wanted, ago in zip(x, target, lag.tolist(), strict=True):
         for t in range(40):
-            last = max(i for i in range(t + 1) if row[i] >= 8)
-            assert (row[last] - 8, t - last) == (wanted[t], ago[t])
+            last = max(i for i in range(t + 1) if row[i, 1] == 1)
+            assert (row[last, 0], t - last) == (wanted[t], ago[t])
 
 
 # --- by hand equals the library ---------------------------------------------------------------------------------------
