@@ -422,8 +422,8 @@ SENSIBLE = {  # exercise -> random arguments
     "rouge_l": lambda draw: (_words(draw), _words(draw)),
     "rouge_n": lambda draw: (_words(draw), _words(draw), draw.randint(1, 4)),
     "rouge_s": lambda draw: (_words(draw), _words(draw)),
+    "last_state": lambda draw: (torch.randn(3, 5, 2), torch.tensor([draw.randint(1, 5) for _ in range(3)])),
     "sample_pixels": lambda draw: (torch.rand(4, 9), torch.rand(4, 9)),
-    "top_k_filter": lambda draw: (torch.randn(n := draw.randint(2, 30)), draw.randint(1, n)),
     "top_p_filter": lambda draw: (3 * torch.randn(draw.randint(2, 30)), draw.choice([0.0, draw.random(), 1.0])),
 }  # fmt: skip
 
