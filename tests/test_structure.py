@@ -33,6 +33,7 @@ AS_LONG_AS_A_CLASS = {
     "02_entropy",
     "04_rnn_text_generation",
     "04b_rnn_deeper",
+    "lab_04_word_level",
 }
 MAX_CELLS, MAX_LINES_OF_CODE, MAX_SLIDES, MAX_MINUTES = 75, 700, 45, 75
 SLIDE_TYPES = {
