@@ -342,6 +342,7 @@ EQUIVALENT = {
         "return 2 * common / (len(candidate) + len(reference)) if candidate else 0.0": NO_DIVISION_BY_ZERO,
         "return 2 * common / (len(candidate) + len(reference)) if reference else 0.0": NO_DIVISION_BY_ZERO,
     },
+    "last_state": {"return h[torch.arange(len(lengths)), lengths - 1]": "as many rows as lengths"},
     "rouge_n": {
         f"return 2 * common / (a.total() + b.total()) if {name} else 0.0": NO_DIVISION_BY_ZERO for name in ("a", "b")
     },
@@ -349,14 +350,7 @@ EQUIVALENT = {
         f"return 2 * common / (a.total() + b.total()) if {name} else 0.0": NO_DIVISION_BY_ZERO for name in ("a", "b")
     },
     "sample_pixels": {"return (noise <= p).float()": NEVER_EQUAL},
-    "top_k_filter": {"best = (0.5 * logits).topk(k).indices": "the order stays"},
-    "top_p_filter": {
-        "order = (0.5 * logits).argsort(descending=True)": "the order stays",
-        "probability = torch.softmax(logits[order].double(), -1)": ONE_AXIS,
-        "before = probability.cumsum(-1) - probability": ONE_AXIS,
-        "chosen = (before <= p) | (p >= 1)": NEVER_EQUAL,
-        "chosen[:-1][0] = True": "the last one is not the first",
-    },
+    "top_p_filter": {"dropped = (before > p) & (p < 1)": NEVER_EQUAL},
 }  # fmt: skip
 
 
@@ -428,8 +422,8 @@ SENSIBLE = {  # exercise -> random arguments
     "rouge_l": lambda draw: (_words(draw), _words(draw)),
     "rouge_n": lambda draw: (_words(draw), _words(draw), draw.randint(1, 4)),
     "rouge_s": lambda draw: (_words(draw), _words(draw)),
+    "last_state": lambda draw: (torch.randn(3, 5, 2), torch.tensor([draw.randint(1, 5) for _ in range(3)])),
     "sample_pixels": lambda draw: (torch.rand(4, 9), torch.rand(4, 9)),
-    "top_k_filter": lambda draw: (torch.randn(n := draw.randint(2, 30)), draw.randint(1, n)),
     "top_p_filter": lambda draw: (3 * torch.randn(draw.randint(2, 30)), draw.choice([0.0, draw.random(), 1.0])),
 }  # fmt: skip
 
