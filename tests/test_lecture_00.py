@@ -85,22 +85,10 @@ def test_neighbour_tables_are_a_distribution(functions):
     assert torch.logsumexp(both, 0) == pytest.approx(float(rest), abs=1e-3)
 
 
-def test_drawing_follows_the_tables(functions):
-    """With ink only where the left neighbour is ink, one sure pixel draws a line to the right edge, and each other row stays paper."""
-    rates = torch.zeros(16, 784)
-    rates[1] = 1  # W is ink, nothing else is
-    rates[0, 28 * 5 + 3] = 1  # the first pixel of the line
-    draw = functions["draw_neighbours"]
-    known = functions | {"sample_pixels": lambda p, noise: noise < p}
-    x = type(draw)(draw.__code__, known)(rates, torch.full((2, 784), 0.5)).view(2, 28, 28)
-    assert x[:, 5, 3:].all() and x.sum() == 2 * 25
-
-
 def test_an_isolated_square_scores_lowest(functions):
-    kernel = F.pad(torch.full((1, 1, 5, 5), 1.3), (1, 1, 1, 1)) - 0.3
     x = functions["with_patch"](torch.zeros(3, 784), 5, torch.tensor([0, 10, 23]), 23)
     everywhere = torch.ones(1, 784)
-    scores = functions["isolated_square"](torch.cat([x, everywhere]), kernel)
+    scores = functions["isolated_square"](torch.cat([x, everywhere]), None)
     corner = 25 - 0.3 * 11  # two sides of the ring lie outside of the image
     assert scores.tolist() == pytest.approx([-25, -25, -25, -corner])
 
