@@ -159,9 +159,9 @@ def test_the_echo_is_an_echo(cells, distance):
 
 def test_the_record_has_three_seeds_of_each_run(cells):
     record = json.loads((checkpoints.folder() / "03b_designs.json").read_text("utf8"))
-    runs = sorted((r["design"], r["cpu_seconds"], r["seed"]) for r in record["rows"])
-    assert runs == sorted((d, s, k) for d in cells["DESIGNS"] for s in (12, 40) for k in range(3))
-    assert len({(r["distance"], r["dilated"], r["seed"]) for r in record["echo"]}) == 8 * 2 * 3
+    runs = sorted((r["design"], r["seed"]) for r in record["rows"])
+    assert runs == sorted((design, seed) for design in cells["DESIGNS"] for seed in range(3))
+    assert len({(r["distance"], r["dilated"], r["seed"]) for r in record["echo"]}) == 4 * 2 * 3
 
 
 def test_shipped_wavenet_has_its_figure(lecture):
