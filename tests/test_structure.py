@@ -30,6 +30,7 @@ AS_LONG_AS_A_CLASS = {
     "01_statistics",
     "01b_monte_carlo",
     "02_entropy",
+    "03_autoregression",
     "03b_wavenet",
 }
 MAX_CELLS, MAX_LINES_OF_CODE, MAX_SLIDES, MAX_MINUTES = 75, 700, 45, 75

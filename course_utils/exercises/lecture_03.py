@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import torch
 
 from .declare import Declarations
 
@@ -125,3 +126,103 @@ class _:
             seen = counts.get(context, {})
             total = np.array(list(seen.values()), dtype=float).sum()
             return np.float64(alpha + (seen.get(symbol, 0))) / (total + vocabulary_size * alpha)
+
+
+def bigram_gradient(W, counts):
+    """Gradient of the mean cost in nats, -sum(counts * log softmax(W)) / sum(counts), with respect to the logits W: (V, V)."""
+    p = torch.softmax(W, dim=1)
+    return (counts.sum(1, keepdim=True) * p - counts) / counts.sum()
+
+
+@EXERCISES.declare(bigram_gradient, tolerance=1e-5)
+class _:
+    def cases():
+        cases = []
+        for V, seed in ((2, 0), (3, 1), (7, 2)):
+            generator = torch.Generator().manual_seed(seed)
+            counts = torch.randint(0, 9, (V, V), generator=generator).float()
+            counts[0] += 5  # some contexts come more often than others
+            cases.append((torch.randn(V, V, generator=generator), counts))
+        return cases
+
+    class mistakes:
+        sign = lambda W, counts: -bigram_gradient(W, counts)
+        total = lambda W, counts: bigram_gradient(W, counts) * counts.sum()
+
+        def columns(W, counts):
+            p = torch.softmax(W, dim=0)
+            return (counts.sum(1, keepdim=True) * p - counts) / counts.sum()
+
+        def unweighted(W, counts):
+            return torch.softmax(W, dim=1) - counts / counts.sum(1, keepdim=True)
+
+        def row_means(W, counts):
+            return (torch.softmax(W, dim=1) - counts / counts.sum(1, keepdim=True)) / len(W)
+
+        def one_count(W, counts):
+            return (torch.softmax(W, dim=1) - counts) / counts.sum()
+
+        no_softmax = lambda W, counts: (counts.sum(1, keepdim=True) * W - counts) / counts.sum()
+
+    class alternatives:
+        def autograd(W, counts):
+            W = W.clone().requires_grad_()
+            with torch.enable_grad():
+                loss = -(counts * torch.log_softmax(W, dim=1)).sum() / counts.sum()
+                return torch.autograd.grad(loss, W)[0]
+
+        def by_row(W, counts):
+            rows = [n.sum() * torch.softmax(w, 0) - n for w, n in zip(W, counts)]
+            return torch.stack(rows) / counts.sum()
+
+
+def made_masks(numbers, D):
+    """Masks (hidden, D) and (D, hidden) of a MADE whose hidden unit k hears the inputs up to numbers[k] and speaks to the outputs after it."""
+    place = torch.arange(D)
+    return numbers[:, None] >= place[None, :], place[:, None] > numbers[None, :]
+
+
+@EXERCISES.declare(made_masks)
+class _:
+    def cases():
+        return [
+            (torch.tensor([0, 1, 2]), 4),
+            (torch.tensor([2, 0, 0, 1, 3]), 5),
+            (torch.tensor([1]), 3),
+            (torch.arange(12) * 8 // 12, 9),
+        ]
+
+    class mistakes:
+        def sees_itself(numbers, D):
+            place = torch.arange(D)
+            return numbers[:, None] >= place, place[:, None] >= numbers
+
+        def hears_too_little(numbers, D):
+            place = torch.arange(D)
+            return numbers[:, None] > place, place[:, None] > numbers
+
+        def both_wrong(numbers, D):
+            place = torch.arange(D)
+            return numbers[:, None] > place, place[:, None] >= numbers
+
+        def backwards(numbers, D):
+            place = torch.arange(D)
+            return numbers[:, None] <= place, place[:, None] < numbers
+
+        def transposed(numbers, D):
+            hear, speak = made_masks(numbers, D)
+            return hear.T, speak.T
+
+        def exchanged(numbers, D):
+            hear, speak = made_masks(numbers, D)
+            return speak, hear
+
+    class alternatives:
+        def loops(numbers, D):
+            hear = torch.tensor([[int(i <= m) for i in range(D)] for m in numbers.tolist()])
+            speak = torch.tensor([[int(j > m) for m in numbers.tolist()] for j in range(D)])
+            return hear, speak
+
+        def floats(numbers, D):
+            hear, speak = made_masks(numbers, D)
+            return hear.float(), speak.float()
