@@ -18,8 +18,10 @@ from course_utils.texts import load
 
 def functions_of(lecture):
     """What a lecture's cells define with def, as a dict; its exercises are the references."""
-    known = {name: exercise.reference for name, (exercise, _) in all_exercises().items()}
-    exercises = set(known)
+    everyones = all_exercises()
+    known = {name: exercise.reference for name, (exercise, _) in everyones.items()}
+    own = "lecture_" + lecture.split("_")[0]
+    exercises = {name for name, (_, module) in everyones.items() if module == own}
     known |= {"math": math, "np": np, "torch": torch}
     (path,) = notebooks.paths([lecture])
     for cell in nbformat.read(path, as_version=4).cells:
