@@ -26,7 +26,7 @@ def cells(lecture):
     (path,) = notebooks.paths(["03b_wavenet"])
     sources = {c.id: c.source for c in nbformat.read(path, as_version=4).cells}
     space = {**lecture, "np": np, "math": math, "torch": torch, "F": F}
-    for cell in ("wavenet-loss", "causality-perturbation", "linear-prediction", "designs-race", "echo-task"):  # fmt: skip
+    for cell in ("mu-law-rounding", "wavenet-loss", "causality-perturbation", "linear-prediction", "designs-race", "echo-task"):  # fmt: skip
         exec(sources[cell], space)
     exec(sources["linear-prediction-bits"].split("\n\n\n")[0], space)  # below()
     exec(sources["mixture"].split("\n\n\n")[0], space)  # mix()
@@ -63,10 +63,17 @@ def test_the_centred_network_leaks_half_its_field(cells):
     assert moved.nonzero()[:, 0].tolist() == list(range(50 - 7, 50 + 9))
 
 
-@pytest.mark.parametrize("kernel, field", [(2, 11), (7, 61)])
-def test_undilated_networks_see_what_the_race_says(cells, kernel, field):
+@pytest.mark.parametrize(
+    "design, field",
+    [
+        ("undilated, kernel 2, 10 layers: sees 11", 11),
+        ("undilated, kernel 7, 10 layers: sees 61", 61),
+        ("dilated, 6 wider layers: sees 64", 64),
+    ],
+)
+def test_the_race_s_networks_see_what_it_says(cells, design, field):
     torch.manual_seed(0)
-    net = cells["undilated"](8, kernel).double()
+    net = cells["DESIGNS"][design]().double()
     y = (torch.rand(1, 100, dtype=torch.float64) * 2 - 1).requires_grad_()
     net.from_samples(y)[0, -1].logsumexp(0).backward()
     assert y.grad[0].nonzero()[:, 0].tolist() == list(range(100 - field, 100))
@@ -77,15 +84,17 @@ def test_designs_have_the_same_number_of_parameters(cells):
     assert min(sizes) > 94_000 and max(sizes) < 98_000
 
 
-@pytest.mark.parametrize("generate", ["generate_cached", "generate_numpy"])
-def test_cached_generation_gives_the_naive_codes(lecture, generate):
+def test_cached_generation_gives_the_naive_codes(lecture):
     torch.manual_seed(0)
     net = lecture["WaveNet"](channels=8, skip=8, layers=6)
     prompt = torch.randint(0, 256, (3, 100))
     noise = torch.rand(150, 3, generator=torch.Generator().manual_seed(1))
     naive = lecture["generate_naive"](net, prompt, noise)
     assert naive.shape == (150, 3)[::-1] and len(naive.unique()) > 20
-    assert torch.equal(naive, lecture[generate](net, prompt, noise))
+    queues, code = lecture["read_prompt"](net, prompt)
+    assert [len(queue) for queue in queues] == net.dilations and torch.equal(code, prompt[:, -1])
+    for _ in range(2):  # the first run leaves the queues as they were
+        assert torch.equal(naive, lecture["generate_cached"](net, queues, code, noise))
 
 
 def test_mu_law_is_a_pair():
@@ -122,6 +131,23 @@ def test_fixed_weights_are_those_of_the_signal(cells):
     assert cells["fixed_weights"](x, 2) == pytest.approx([-0.7, 1.2], abs=0.02)
 
 
+def test_the_width_is_a_fading_mean_of_the_errors_before(cells):
+    errors, mean, expected = np.random.default_rng(3).normal(size=300), 0.0, []
+    for error in np.abs(errors):
+        expected.append(mean + 1e-4)
+        mean = 0.85 * mean + 0.15 * error
+    assert cells["running_width"](errors, 0.85) == pytest.approx(np.array(expected), abs=1e-5)
+
+
+def test_expand_is_the_decoder_of_any_number(cells):
+    codes = torch.arange(256)
+    y = 2 * codes.double() / 255 - 1
+    assert cells["expand"](y).numpy() == pytest.approx(mu_law_decode(codes, 255).numpy(), abs=1e-6)
+    for bits in (4, 8):
+        x = torch.linspace(-1, 1, 1001)
+        assert len(cells["quantised"](x, bits, "mu-law").unique()) == 2**bits
+
+
 def test_students_t_is_scipys(cells):
     stats = pytest.importorskip("scipy.stats")
     border = np.array([-30.0, -2.0, -0.1, 0.3, 5.0])
@@ -155,6 +181,19 @@ def test_the_echo_is_an_echo(cells, distance):
     differs = (codes[:, distance:] != codes[:, :-distance]).float().mean()
     near = (codes[:, 1:] != codes[:, :-1]).float().mean()
     assert abs(float(differs) - 0.05) < 0.01 and abs(float(near) - 0.5) < 0.06
+
+
+@pytest.mark.parametrize("distance", [3, 200])
+def test_the_rule_s_loss_is_that_of_its_predictions(cells, distance):
+    _, codes = cells["echo_split"](distance, seed=1)
+    logits = torch.full((16, 639, 256), -1e9)  # of the code at t + 1, from the codes up to t
+    before = codes[:, : 640 - distance, None]  # stands `distance` before the code to predict
+    logits[:, distance - 1 :].scatter_(2, before, math.log(0.95))
+    logits[:, distance - 1 :].scatter_(2, 256 - before, math.log(0.05))
+    loss = cells["nats_per_sample"](lambda piece: logits, codes)
+    assert cells["rule_bits"](distance, seed=1) == pytest.approx(
+        float(loss) / math.log(2), abs=1e-4
+    )
 
 
 def test_the_record_has_three_seeds_of_each_run(cells):

@@ -99,7 +99,8 @@ def speak(seconds, seed=0, rate=8000):
     net, _, _ = _shipped(lecture, "03b_wavenet", "WaveNet")
     steps = int(seconds * rate)
     noise = torch.rand(steps, 1, generator=torch.Generator().manual_seed(seed))
-    codes = lecture["generate_numpy"](net, torch.full((1, 1100), 128), noise)
+    queues, code = lecture["read_prompt"](net, torch.full((1, 1100), 128))
+    codes = lecture["generate_cached"](net, queues, code, noise)
     return lecture["mu_law_decode"](codes, 255)[0].numpy()
 
 
