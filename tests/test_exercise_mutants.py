@@ -330,6 +330,9 @@ EQUIVALENT = {
         "independent = joint.sum(1, keepdim=True) * joint.sum(0)": BROADCAST,
         "independent = joint.sum(1, keepdim=True) * joint.sum(0, keepdim=False)": BROADCAST,
     },
+    "next_probabilities": {
+        "return torch.softmax(allowed / temperature, dim=-1)": "logits have one dimension",
+    },
     "raster_mask": {
         "mask[middle, middle] = kind >= 'B'": "kind is A or B",
         "middle = -kernel_size // 2": "the same row, counted from the end",
@@ -351,6 +354,7 @@ EQUIVALENT = {
     },
     "sample_pixels": {"return (noise <= p).float()": NEVER_EQUAL},
     "top_p_filter": {"dropped = (before > p) & (p < 1)": NEVER_EQUAL},
+    "write_tokens": {"new.append(draw(logits[-1, -1]))": "a batch of one"},
 }  # fmt: skip
 
 
@@ -403,6 +407,10 @@ def _conditional(past):
     return [0.5, 0.3, 0.2] if sum(past) % 2 else [0.1, 0.2, 0.7]
 
 
+def _next_number(x, state):
+    return torch.eye(7)[(x + 1) % 7], state
+
+
 SENSIBLE = {  # exercise -> random arguments
     "active_units": lambda draw: (torch.randn(draw.randint(2, 50), 6) * torch.logspace(-2, 1, 6),),
     "binomial_sign_test": lambda draw: (draw.randint(0, (n := draw.randint(1, 80))), n),
@@ -418,6 +426,7 @@ SENSIBLE = {  # exercise -> random arguments
     "monte_carlo": lambda draw: (torch.square, torch.randn(draw.randint(2, 90))),
     "mu_law_encode": lambda draw: (2 * torch.rand(50) - 1, draw.choice([3, 15, 255])),
     "mutual_information": lambda draw: (_table(draw.randint(1, 5), draw.randint(1, 5)),),
+    "next_probabilities": lambda draw: (2 * torch.randn(n := draw.randint(2, 30)), draw.uniform(0.2, 3), draw.randrange(n)),
     "raster_mask": lambda draw: (2 * draw.randint(0, 9) + 1, draw.choice("AB")),
     "rouge_l": lambda draw: (_words(draw), _words(draw)),
     "rouge_n": lambda draw: (_words(draw), _words(draw), draw.randint(1, 4)),
@@ -425,6 +434,7 @@ SENSIBLE = {  # exercise -> random arguments
     "last_state": lambda draw: (torch.randn(3, 5, 2), torch.tensor([draw.randint(1, 5) for _ in range(3)])),
     "sample_pixels": lambda draw: (torch.rand(4, 9), torch.rand(4, 9)),
     "top_p_filter": lambda draw: (3 * torch.randn(draw.randint(2, 30)), draw.choice([0.0, draw.random(), 1.0])),
+    "write_tokens": lambda draw: (_next_number, torch.argmax, [draw.randrange(7)], draw.randint(1, 9)),
 }  # fmt: skip
 
 
