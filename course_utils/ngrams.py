@@ -50,9 +50,9 @@ class NGram:
         grams = None
         for n in range(order, -1, -1):  # the longest first: shorter ones may count its types
             if kappa is not None or n == order:
-                grams, counts = np.unique(self._grams(codes, n), return_counts=True)
+                grams, counts = _count(self._grams(codes, n))
             else:
-                grams, counts = np.unique(grams % V ** (n + 1), return_counts=True)
+                grams, counts = _count(grams % V ** (n + 1))
             self._levels.insert(0, self._level(grams, counts))
 
     def __len__(self):
@@ -88,13 +88,13 @@ class NGram:
             begin, end = grams.searchsorted((context * V, context * V + V))
             if begin == end:
                 break  # never seen, so no longer context was
-            p *= rest[start.searchsorted(begin)]
+            p *= rest[start.searchsorted(np.int32(begin))]  # of its own type: else it is copied
             p[grams[begin:end] - context * V] += own[begin:end]
         return p
 
     def _codes(self, text):
         try:
-            return np.fromiter((self.index[c] for c in text), np.int64, len(text))
+            return np.fromiter((self.index[c] for c in text), np.int32, len(text))
         except KeyError as error:
             raise ValueError(message("ngrams.unknown", symbol=error.args[0])) from None
 
@@ -132,6 +132,14 @@ def discounts(counts):
     y = n1 / (n1 + 2 * n2)
     d = np.array([0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
     return d if (d[1:] > 0).all() else _FALLBACK
+
+
+def _count(grams):
+    """The different ones, sorted, and how often each occurs.  Sorts grams in place: np.unique would copy them."""
+    grams.sort()
+    new = np.append(True, grams[1:] != grams[:-1])
+    first = np.flatnonzero(new)
+    return grams[first], np.diff(first, append=len(grams))
 
 
 def _find(table, keys):

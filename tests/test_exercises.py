@@ -46,7 +46,8 @@ PROMISED = {
         "perplexity",
         "binomial_sign_test",
     ],
-    "lecture_03": ["ngram_probability", "receptive_field", "mu_law_encode", "mu_law_decode"],
+    "lecture_03": ["ngram_probability", "bigram_gradient", "made_masks"],
+    "lecture_03b": ["receptive_field", "mu_law_encode", "mu_law_decode"],
 }
 
 

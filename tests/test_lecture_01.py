@@ -8,7 +8,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
-from scipy import integrate
+from scipy import integrate, stats
 
 from course_utils.commands import notebooks
 from course_utils.exercises import all_exercises
@@ -18,8 +18,10 @@ from course_utils.texts import load
 
 def functions_of(lecture):
     """What a lecture's cells define with def, as a dict; its exercises are the references."""
-    known = {name: exercise.reference for name, (exercise, _) in all_exercises().items()}
-    exercises = set(known)
+    everyones = all_exercises()
+    known = {name: exercise.reference for name, (exercise, _) in everyones.items()}
+    own = "lecture_" + lecture.split("_")[0]
+    exercises = {name for name, (_, module) in everyones.items() if module == own}
     known |= {"math": math, "np": np, "torch": torch}
     (path,) = notebooks.paths([lecture])
     for cell in nbformat.read(path, as_version=4).cells:
@@ -79,6 +81,27 @@ def test_the_sandwich_of_a_variance_is_that_of_theory(lecture_01):
     assert errors["variance, sandwich"][1] == pytest.approx(math.sqrt(20 / 500_000), rel=0.05)
     assert errors["variance, Fisher"][1] == pytest.approx(math.sqrt(8 / 500_000), rel=0.05)
     assert errors["mean, Fisher"][1] == pytest.approx(math.sqrt(2 / 500_000), rel=0.05)
+
+
+def test_coverage_is_that_of_the_gamma_distribution(lecture_01):
+    """A sum of n exponentials is Gamma(n), so each share is known: here for n = 5."""
+    rng, n = np.random.default_rng(0), 5
+    covers, above, below, fixed, on_log = lecture_01["coverage"](
+        n / rng.standard_gamma(n, size=400_000), n
+    )
+    half, cdf = 1.96 / math.sqrt(n), stats.gamma(n).cdf
+    assert above == pytest.approx(cdf(n * (1 - half)), abs=2e-3)
+    assert below == pytest.approx(1 - cdf(n * (1 + half)), abs=2e-3)
+    assert covers == pytest.approx(1 - above - below)
+    assert fixed == pytest.approx(cdf(n / (1 - half)) - cdf(n / (1 + half)), abs=2e-3)
+    assert on_log == pytest.approx(cdf(n * math.exp(half)) - cdf(n * math.exp(-half)), abs=2e-3)
+
+
+def test_em_without_a_floor_collapses_onto_a_lonely_point(lecture_01):
+    """From a narrow component on the point far from all others; from one between two others it need not."""
+    x = torch.cat([torch.linspace(-1, 1, 20), torch.tensor([50.0])]).double()
+    smallest = lecture_01["em_sigmas"](x, steps=50)
+    assert smallest.shape == (21,) and smallest[-1].isnan()
 
 
 def test_the_best_divisors_of_next_steps():

@@ -28,6 +28,8 @@ def lecture():
     sources = {cell.id: cell.source for cell in nbformat.read(path, as_version=4).cells}
     for cell in (
         "coverage-simulated",
+        "grid-and-dice",
+        "better-points",
         "histogram-density",
         "rare-event",
         "narrow-proposals",
@@ -44,6 +46,17 @@ def test_at_the_ends_of_wilsons_interval_the_share_is_just_no_surprise(lecture, 
     for p in {middle - half, middle + half} - {0.0, 1.0}:
         if 1e-9 < p < 1 - 1e-9:
             assert abs(hits / 20 - p) / math.sqrt(p * (1 - p) / 20) == pytest.approx(1.96)
+
+
+def test_antithetic_points_come_with_their_mirror_images(lecture):
+    points = lecture["antithetic"](3, 10, np.random.default_rng(0))
+    assert points.shape == (10, 3)
+    assert points[:5] + points[5:] == pytest.approx(1)
+    assert len(np.unique(points)) == 30
+
+
+def test_slope_is_the_exponent_of_a_power_law(lecture):
+    assert lecture["slope"]({n: 3 * n**-0.25 for n in (2, 16, 81)}) == pytest.approx(-0.25)
 
 
 @pytest.mark.parametrize("name", ["histogram", "kernel_density"])

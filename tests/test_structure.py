@@ -31,6 +31,8 @@ AS_LONG_AS_A_CLASS = {
     "01_statistics",
     "01b_monte_carlo",
     "02_entropy",
+    "03_autoregression",
+    "03b_wavenet",
     "04_rnn_text_generation",
     "04b_rnn_deeper",
     "lab_04_word_level",
