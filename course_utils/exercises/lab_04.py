@@ -166,8 +166,10 @@ class _:
 
 
 def train_chunks(model, update, chunks):
-    """Losses (nats/token) of truncated backpropagation through time: the state is carried from chunk to chunk, detached, and a new pass
-    begins without one.  model(x, state) -> logits (rows, time, V), state; update(loss) makes one step and returns the loss as a number.  chunks: x, y, fresh each.
+    """Losses (nats/token) of truncated backpropagation through time: the state is carried from chunk to chunk, detached.
+
+    model(x, state) -> logits (rows, time, V), state.  update(loss): makes one step, returns the loss as a number.
+    chunks: x, y (rows, time) and fresh for each; fresh is True where a new pass begins, without a state.
     """
     losses, state = [], None
     for x, y, fresh in chunks:
@@ -209,14 +211,18 @@ def _small_training(rows, length, passes=2):
     return model, update, chunks
 
 
-def _training(carry=lambda state, fresh: None if fresh else state, reduction="mean"):
+def _unless_fresh(state, fresh):
+    return None if fresh else state
+
+
+def _training(carry=_unless_fresh, kept=torch.Tensor.detach, reduction="mean"):
     """train_chunks with one part of it changed."""
 
     def answer(model, update, chunks):
         losses, state = [], None
         for x, y, fresh in chunks:
             logits, new = model(x, carry(state, fresh))
-            state = tuple(s.detach() for s in new)
+            state = tuple(map(kept, new))
             loss = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction=reduction)
             losses.append(update(loss))
         return losses
@@ -234,20 +240,13 @@ class _:
         never_fresh = _training(carry=lambda state, fresh: state)
         fresh_upside_down = _training(carry=lambda state, fresh: state if fresh else None)
         summed = _training(reduction="sum")
+        graph_kept = _training(kept=lambda s: s)
 
         def no_update(model, update, chunks):
             return train_chunks(model, lambda loss: loss.item(), chunks)
 
         def inputs_as_targets(model, update, chunks):
             return train_chunks(model, update, [(x, x, fresh) for x, y, fresh in chunks])
-
-        def graph_kept(model, update, chunks):
-            losses, state = [], None
-            for x, y, fresh in chunks:
-                logits, state = model(x, None if fresh else state)
-                loss = F.cross_entropy(logits.flatten(0, 1), y.flatten())
-                losses.append(update(loss))
-            return losses
 
     class alternatives:
         def by_hand(model, update, chunks):

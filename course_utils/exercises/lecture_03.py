@@ -182,6 +182,16 @@ def made_masks(numbers, D):
     return numbers[:, None] >= place[None, :], place[:, None] > numbers[None, :]
 
 
+def _masks(hears, speaks):
+    """made_masks with other comparisons than >= and >."""
+
+    def answer(numbers, D):
+        place = torch.arange(D)
+        return hears(numbers[:, None], place), speaks(place[:, None], numbers)
+
+    return answer
+
+
 @EXERCISES.declare(made_masks)
 class _:
     def cases():
@@ -193,21 +203,10 @@ class _:
         ]
 
     class mistakes:
-        def sees_itself(numbers, D):
-            place = torch.arange(D)
-            return numbers[:, None] >= place, place[:, None] >= numbers
-
-        def hears_too_little(numbers, D):
-            place = torch.arange(D)
-            return numbers[:, None] > place, place[:, None] > numbers
-
-        def both_wrong(numbers, D):
-            place = torch.arange(D)
-            return numbers[:, None] > place, place[:, None] >= numbers
-
-        def backwards(numbers, D):
-            place = torch.arange(D)
-            return numbers[:, None] <= place, place[:, None] < numbers
+        sees_itself = _masks(torch.ge, torch.ge)
+        hears_too_little = _masks(torch.gt, torch.gt)
+        both_wrong = _masks(torch.gt, torch.ge)
+        backwards = _masks(torch.le, torch.lt)
 
         def transposed(numbers, D):
             hear, speak = made_masks(numbers, D)
