@@ -96,7 +96,8 @@ def submit(task, model, value, *, unit, training=None, **facts):
     task: what is measured on which data, such as "binarised MNIST, test".  value: a finite number in ``unit``, or one of each test item
     (a tensor): then their mean is recorded, with its standard error.
     training: the History of the model, or the Checkpoint of a shipped one; it knows parameters, seconds and seed.
-    facts: stderr, seconds, cpu_seconds, parameters, seed, higher_is_better, test, bound; lecture and budget, the present ones unless they are given.
+    facts: stderr, seconds, cpu_seconds, parameters, seed, higher_is_better, test, bound; lecture and budget, the present ones unless
+    they are given.
     Numbers may be numpy's or torch's.
     Kept in the folder of the student's own results; with COURSE_RECORD=1 (maintainers) in the shipped data/leaderboard.json.
     Raises ValueError for a number that is not finite.  A file of the student's that can't be written gives a warning, never an error.

@@ -1,6 +1,6 @@
 """``make full NB=08_samples``: draws the samples that lectures 00 and 08 show, by the cells of lectures 03 to 07 that define the models.
 
-Each shipped checkpoint is loaded into its lecture's own class and drawn from by the lecture's own sampler.
+Each shipped checkpoint is loaded into its lecture's own class and drawn from by the lecture's own sampler, or for text as it does.
 """
 
 import sys
