@@ -420,6 +420,7 @@ def test_leaderboard_shows_bounds_and_ranks_no_subsets(board):
     lines = [line.split() for line in repr(table).splitlines()[1:]]
     assert [line[0] for line in lines] == ["1", "2", "–"]
     assert "≤ 93.00" in repr(table) and "≤ 90.00" not in repr(table)
+    assert "<td>≤&nbsp;93.00</td>" in table._repr_html_()  # in one line, however narrow
     assert "iwae (500 of 10,000 images)" in repr(table)
     leaderboard.submit("accuracy", "at least", 0.5, unit="share", higher_is_better=True, bound=True)
     assert "≥ 0.5" in repr(leaderboard.table("accuracy"))
