@@ -129,10 +129,11 @@ def test_held_out_plays_are_held_out(lecture):
 
 
 def test_the_recorded_memory_task_has_its_seeds_and_its_rates():
-    """Four rivals, two learning rates, three seeds, errors to choose by and to report, at lags 0 to 100."""
+    """Five rivals, two learning rates, three seeds, errors to choose by and to report, at lags 0 to 100."""
     record = json.loads((checkpoints.folder() / "04_memory.json").read_text("utf8"))
     shapes = {name: np.array(runs).shape for name, runs in record["recall"].items()}
-    assert set(shapes) == {"RNN", "RNN, orthogonal", "RNN, 4 × the updates", "LSTM"}
+    quiet = "RNN, orthogonal, in quiet"
+    assert set(shapes) == {"RNN", "RNN, orthogonal", "RNN, 4 × the updates", quiet, "LSTM"}
     assert set(shapes.values()) == {(2, 3, 2, 101)}
     assert record["date"]
 
@@ -144,6 +145,17 @@ def test_the_memory_task_asks_for_the_last_marked_number(lecture):
         for t in range(40):
             last = max(i for i in range(t + 1) if row[i, 1] == 1)
             assert (row[last, 0], t - last) == (wanted[t], ago[t])
+
+
+def test_in_quiet_only_the_marked_numbers_are_shown(lecture):
+    task = names_after(cells("memory-task-code"), dict(lecture))["marked_numbers"]
+    (loud, *wanted), (quiet, *same) = (
+        task(20, torch.Generator().manual_seed(3), length=30, quiet=q) for q in (False, True)
+    )
+    marked = loud[..., 1] == 1
+    assert all(torch.equal(a, b) for a, b in zip(wanted, same, strict=True))
+    assert torch.equal(quiet[marked], loud[marked])
+    assert not quiet[~marked].any() and loud[~marked][:, 0].all()
 
 
 # --- by hand equals the library ---------------------------------------------------------------------------------------
