@@ -155,12 +155,21 @@ def test_students_t_is_scipys(cells):
     assert cells["below"](border, 0.2, 0.7) == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_mixture_is_never_much_worse_than_the_better_one(cells):
-    good, bad = np.full(500, 2.0), np.full(500, 9.0)
-    for pair in ((good, bad), (bad, good)):
-        mixed = cells["mix"](*pair, 0.9)
-        assert mixed[0] == pytest.approx(-math.log2((2**-2 + 2**-9) / 2))  # half and half at first
+def test_a_mixture_is_never_much_worse_than_the_best(cells):
+    good, bad, worse = (np.full(500, bits) for bits in (2.0, 9.0, 11.0))
+    for experts in ((good, bad, worse), (bad, worse, good)):
+        mixed = cells["mix"](experts, 0.9)
+        assert mixed[0] == pytest.approx(-math.log2((2**-2 + 2**-9 + 2**-11) / 3))  # equal at first
         assert mixed[50:].max() < 2.01
+
+
+def test_a_mixture_s_weights_are_bayes_rule_with_forgetting(cells):
+    experts, memory = np.random.default_rng(4).uniform(1, 6, (3, 40)), 0.8
+    mixed, needed = cells["mix"](experts, memory), np.zeros(3)
+    for t in range(40):
+        w = 2.0**-needed / (2.0**-needed).sum()
+        assert mixed[t] == pytest.approx(-math.log2(w @ 2.0 ** -experts[:, t]), abs=1e-9)
+        needed = memory * needed + experts[:, t]
 
 
 def test_hidden_context_is_hidden(cells, lecture):
@@ -181,19 +190,6 @@ def test_the_echo_is_an_echo(cells, distance):
     differs = (codes[:, distance:] != codes[:, :-distance]).float().mean()
     near = (codes[:, 1:] != codes[:, :-1]).float().mean()
     assert abs(float(differs) - 0.05) < 0.01 and abs(float(near) - 0.5) < 0.06
-
-
-@pytest.mark.parametrize("distance", [3, 200])
-def test_the_rule_s_loss_is_that_of_its_predictions(cells, distance):
-    _, codes = cells["echo_split"](distance, seed=1)
-    logits = torch.full((16, 639, 256), -1e9)  # of the code at t + 1, from the codes up to t
-    before = codes[:, : 640 - distance, None]  # stands `distance` before the code to predict
-    logits[:, distance - 1 :].scatter_(2, before, math.log(0.95))
-    logits[:, distance - 1 :].scatter_(2, 256 - before, math.log(0.05))
-    loss = cells["nats_per_sample"](lambda piece: logits, codes)
-    assert cells["rule_bits"](distance, seed=1) == pytest.approx(
-        float(loss) / math.log(2), abs=1e-4
-    )
 
 
 def test_the_record_has_three_seeds_of_each_run(cells):

@@ -106,7 +106,7 @@ def test_chunks_go_on_where_they_stopped_and_pieces_are_shuffled(lecture):
 def test_what_can_not_be_written_is_said(lecture):
     """An unknown letter, an empty prompt, a temperature that isn't above 0: each with what is wrong."""
     names = names_after(
-        [s.split("\n\nprompt =")[0].split("\n\nrules =")[0] for s in cells("write", "sampler")],
+        [s.split("\n\nprompt =")[0].split("\n\nsweeps =")[0] for s in cells("write", "sampler")],
         dict(lecture, shipped=None),
     )  # fmt: skip
     with pytest.raises(ValueError, match=r"77 characters, without 'ж🙂'"):
@@ -114,11 +114,11 @@ def test_what_can_not_be_written_is_said(lecture):
     assert lecture["encode"]("").shape == (0,) and lecture["encode"]("").dtype == torch.long
     with pytest.raises(ValueError, match="prompt needs at least one character"):
         names["write"](None, lecture["encode"]("")[None], 1, names["greedy"])
-    for temperature in (0, -1.0, torch.tensor([[1.0], [0.0]])):
+    for temperature in (0, -1.0, math.nan):
         with pytest.raises(ValueError, match="must be above 0"):
             names["sampler"](temperature)
-    drawn = names["sampler"](torch.tensor([[0.01], [100.0]]))(torch.eye(2))
-    assert drawn.shape == (2,) and int(drawn[0]) == 0
+    drawn = names["sampler"](0.01)(torch.eye(2))
+    assert drawn.tolist() == [0, 1]
 
 
 def test_held_out_plays_are_held_out(lecture):
@@ -129,10 +129,11 @@ def test_held_out_plays_are_held_out(lecture):
 
 
 def test_the_recorded_memory_task_has_its_seeds_and_its_rates():
-    """Four rivals, two learning rates, three seeds, errors to choose by and to report, at lags 0 to 100."""
+    """Five rivals, two learning rates, three seeds, errors to choose by and to report, at lags 0 to 100."""
     record = json.loads((checkpoints.folder() / "04_memory.json").read_text("utf8"))
     shapes = {name: np.array(runs).shape for name, runs in record["recall"].items()}
-    assert set(shapes) == {"RNN", "RNN, orthogonal", "RNN, 4 × the updates", "LSTM"}
+    quiet = "RNN, orthogonal, in quiet"
+    assert set(shapes) == {"RNN", "RNN, orthogonal", "RNN, 4 × the updates", quiet, "LSTM"}
     assert set(shapes.values()) == {(2, 3, 2, 101)}
     assert record["date"]
 
@@ -144,6 +145,17 @@ def test_the_memory_task_asks_for_the_last_marked_number(lecture):
         for t in range(40):
             last = max(i for i in range(t + 1) if row[i, 1] == 1)
             assert (row[last, 0], t - last) == (wanted[t], ago[t])
+
+
+def test_in_quiet_only_the_marked_numbers_are_shown(lecture):
+    task = names_after(cells("memory-task-code"), dict(lecture))["marked_numbers"]
+    (loud, *wanted), (quiet, *same) = (
+        task(20, torch.Generator().manual_seed(3), length=30, quiet=q) for q in (False, True)
+    )
+    marked = loud[..., 1] == 1
+    assert all(torch.equal(a, b) for a, b in zip(wanted, same, strict=True))
+    assert torch.equal(quiet[marked], loud[marked])
+    assert not quiet[~marked].any() and loud[~marked][:, 0].all()
 
 
 # --- by hand equals the library ---------------------------------------------------------------------------------------
@@ -218,12 +230,13 @@ def test_min_p_keeps_what_is_likely_enough(lecture):
 
 
 def test_loops_are_found(lecture):
-    find_loop = names_after(
-        [cells("greedy-loops-measured")[0].split("starts =")[0]], dict(lecture)
-    )["find_loop"]
-    assert find_loop("once upon " + "a time " * 5) == (9, 7)  # the blank before "a" belongs to it
-    assert find_loop("no repetition here at all") is None
-    assert find_loop("xyz" + "a" * 10) == (3, 1)
+    source = cells("greedy-loops-measured")[0].split("def repeated")[0]
+    ends_in_loop = names_after([source], dict(lecture))["ends_in_loop"]
+    assert ends_in_loop("once upon " + "a time " * 3)
+    assert ends_in_loop("xyz" + "a" * 10)
+    assert not ends_in_loop("once upon " + "a time " * 2)
+    assert not ends_in_loop("no repetition here at all")
+    assert not ends_in_loop("a time " * 5 + "is over")
 
 
 # --- temperature and filters ------------------------------------------------------------------------------------------
