@@ -29,6 +29,7 @@ COMPARE = {
     ast.Gt: (ast.GtE, ast.Lt),
     ast.GtE: (ast.Gt, ast.LtE),
     ast.Eq: (ast.NotEq, ast.LtE, ast.GtE),
+    ast.IsNot: (ast.Is,),
 }
 OPERATORS = {
     ast.Add: (ast.Sub, ast.Mult),
