@@ -25,7 +25,13 @@ MAX_OUTPUT_LINES = 30
 MAX_CODE_LINES = 45
 MIN_ALT = 20
 # lectures of the second edition are as long as a class
-AS_LONG_AS_A_CLASS = {"00_start_here", "01_statistics", "01b_monte_carlo", "02_entropy"}
+AS_LONG_AS_A_CLASS = {
+    "00_start_here",
+    "01_statistics",
+    "01b_monte_carlo",
+    "02_entropy",
+    "09_transformers",
+}
 MAX_CELLS, MAX_LINES_OF_CODE, MAX_SLIDES, MAX_MINUTES = 75, 700, 45, 75
 SLIDE_TYPES = {
     "slide",

@@ -159,7 +159,7 @@ def rotate(x, positions):
     half = x.shape[-1] // 2
     frequencies = 10_000 ** (-torch.arange(half) / half)  # (d/2,)
     angles = positions[:, None] * frequencies  # (time, d/2)
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    cos, sin = angles.cos(), angles.sin()
     a, b = x[..., :half], x[..., half:]
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
 
@@ -180,6 +180,7 @@ class _:
             (_normal(4, 8), torch.arange(4)),
             (_normal(2, 3, 5, 4, seed=1), torch.arange(5)),
             (_normal(1, 2, 6, seed=2), torch.tensor([7, 8])),  # what a cache asks for
+            (_normal(2, 4, seed=4), torch.tensor([0, 2000])),
             (_normal(3, 2, seed=3, dtype=torch.float64), torch.tensor([2, 0, 5])),
         ]
 
@@ -309,7 +310,7 @@ def merge_pair(tokens, pair, new):
     """A list of tokens with each occurrence of the pair replaced by the token new, from left to right, without overlap."""
     merged, i = [], 0
     while i < len(tokens):
-        found = tuple(tokens[i : i + 2]) == tuple(pair)
+        found = tuple(tokens[i : i + 2]) == pair
         merged.append(new if found else tokens[i])
         i += 2 if found else 1
     return merged
@@ -326,6 +327,7 @@ class _:
             ([3, 1, 1, 1], (1, 1), 6),
             ([1, 2, 1], (1, 2), 2),
             ([2], (2, 2), 3),
+            ([5, 3, 4], (3, 4), 8),
         ]
 
     class mistakes:
