@@ -12,6 +12,8 @@ from .texts import message
 class Row:
     """One result.  value ± stderr in ``unit``; lower is better unless ``higher_is_better``.  seconds, cpu_seconds: of training.
 
+    bound: the true figure may be better than ``value`` (an ELBO); it is ranked with its sign, ≤ or ≥.  test: empty for the whole test
+    set of the task; else what the result was measured on ("500 of 10,000 images"), and it isn't ranked: easier items are no merit.
     source: "course" for a shipped row, "yours" for one from this machine, or a citation for a published figure.
     """
 
@@ -28,6 +30,8 @@ class Row:
     lecture: str = ""
     higher_is_better: bool = False
     source: str = "yours"
+    test: str = ""
+    bound: bool = False
 
     def __post_init__(self):
         """Numbers of any library become Python's own: rows are written as JSON and come back equal."""
@@ -39,7 +43,8 @@ class Row:
             if name in ("parameters", "seed"):
                 value = int(value)
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "higher_is_better", bool(self.higher_is_better))
+        for name in ("higher_is_better", "bound"):
+            object.__setattr__(self, name, bool(getattr(self, name)))
 
     @property
     def key(self):
@@ -47,15 +52,17 @@ class Row:
 
 
 class Table(list):
-    """Rows in order, best first; shows itself as a table in a notebook and as text elsewhere."""
+    """Rows in order, best first, then those that aren't ranked; shows itself as a table in a notebook and as text elsewhere."""
 
-    _HEAD = ("model", "value", "±", "unit", "parameters", "CPU s", "budget", "from")
+    _HEAD = ("rank", "model", "value", "±", "unit", "parameters", "CPU s", "budget", "from")
 
     def _cells(self):
-        for row in self:
+        for rank, row in enumerate(self, 1):
+            sign = ("≥ " if row.higher_is_better else "≤ ") if row.bound else ""
             yield (
-                row.model,
-                _number(row.value),
+                "–" if row.test else str(rank),
+                f"{row.model} ({row.test})" if row.test else row.model,
+                sign + _number(row.value),
                 "" if row.stderr is None else f"{row.stderr:.2g}",
                 row.unit,
                 "" if row.parameters is None else f"{row.parameters:,}",
@@ -89,7 +96,8 @@ def submit(task, model, value, *, unit, training=None, **facts):
     task: what is measured on which data, such as "binarised MNIST, test".  value: a finite number in ``unit``, or one of each test item
     (a tensor): then their mean is recorded, with its standard error.
     training: the History of the model, or the Checkpoint of a shipped one; it knows parameters, seconds and seed.
-    facts: stderr, seconds, cpu_seconds, parameters, seed, higher_is_better; lecture and budget, the present ones unless they are given.
+    facts: stderr, seconds, cpu_seconds, parameters, seed, higher_is_better, test, bound; lecture and budget, the present ones unless
+    they are given.
     Numbers may be numpy's or torch's.
     Kept in the folder of the student's own results; with COURSE_RECORD=1 (maintainers) in the shipped data/leaderboard.json.
     Raises ValueError for a number that is not finite.  A file of the student's that can't be written gives a warning, never an error.
@@ -153,9 +161,12 @@ def _own_rows():
 
 
 def table(task):
-    """The rows of a task, best first: shipped ("course", or a citation) and the student's own ("yours").  Returns a Table."""
+    """The rows of a task: shipped ("course", or a citation) and the student's own ("yours").  Returns a Table.
+
+    Best first; results on a part of the test set stand below the others, without a rank.
+    """
     rows = [r for r in [*_shipped_rows(), *_own_rows()] if r.task == task]
     if not rows:
         print(message("leaderboard.empty", task=task))
     sign = -1 if any(r.higher_is_better for r in rows) else 1
-    return Table(sorted(rows, key=lambda r: sign * r.value))
+    return Table(sorted(rows, key=lambda r: (bool(r.test), sign * r.value)))

@@ -2,6 +2,7 @@
 
 Two smoothings, both interpolated: modified Kneser–Ney, which subtracts a discount from each count and lets a short context count in how
 many different contexts a character follows it (Chen and Goodman 1999), and Witten–Bell with a weight (Witten and Bell 1991, method C).
+Either can be given a constant to choose on validation: Witten–Bell its ``kappa``, Kneser–Ney some weight ``extra`` for shorter contexts.
 """
 
 import bz2
@@ -22,19 +23,24 @@ class NGram:
     text: to be counted.  alphabet: all V characters that may come, each once, a string or list.
     kappa: None for modified Kneser–Ney; a number above 0 for Witten–Bell, where kappa × (different characters seen after a context) is
     the weight of the shorter context: 1 is theirs.
+    extra: Kneser–Ney only; extra × (different characters seen after a context) is added to the weight that the discounts leave to the shorter
+    context, without being taken from the counts: 0 is the textbook's.
     Below order 0 stands the uniform distribution, so every character of the alphabet always has a probability above 0.
-    Raises ValueError for a character outside of the alphabet or twice in it, a kappa that isn't above 0, a text of less than order + 1
-    characters, and an order whose n-grams don't fit into 64 bits.
+    Raises ValueError for a character outside of the alphabet or twice in it, a kappa that isn't above 0, an extra below 0 or beside a
+    kappa, a text of less than order + 1 characters, and an order whose n-grams don't fit into 64 bits.
     """
 
-    def __init__(self, text, order, alphabet, kappa=None):
-        self.alphabet, self.order, self.kappa = "".join(alphabet), order, kappa
+    def __init__(self, text, order, alphabet, kappa=None, extra=0.0):
+        self.alphabet, self.order = "".join(alphabet), order
+        self.kappa, self.extra = kappa, extra
         self.index = {c: i for i, c in enumerate(self.alphabet)}
         V = len(self.alphabet)
         if order < 0 or V ** (order + 1) >= 2**63:
             raise ValueError(message("ngrams.order", order=order, symbols=V))
         if kappa is not None and not kappa > 0:
             raise ValueError(message("ngrams.kappa", kappa=kappa))
+        if extra < 0 or (extra and kappa is not None):
+            raise ValueError(message("ngrams.extra", extra=extra))
         if len(self.index) < V:
             raise ValueError(message("ngrams.twice"))
         if len(text) <= order:
@@ -44,9 +50,9 @@ class NGram:
         grams = None
         for n in range(order, -1, -1):  # the longest first: shorter ones may count its types
             if kappa is not None or n == order:
-                grams, counts = np.unique(self._grams(codes, n), return_counts=True)
+                grams, counts = _count(self._grams(codes, n))
             else:
-                grams, counts = np.unique(grams % V ** (n + 1), return_counts=True)
+                grams, counts = _count(grams % V ** (n + 1))
             self._levels.insert(0, self._level(grams, counts))
 
     def __len__(self):
@@ -82,13 +88,13 @@ class NGram:
             begin, end = grams.searchsorted((context * V, context * V + V))
             if begin == end:
                 break  # never seen, so no longer context was
-            p *= rest[start.searchsorted(begin)]
+            p *= rest[start.searchsorted(np.int32(begin))]  # of its own type: else it is copied
             p[grams[begin:end] - context * V] += own[begin:end]
         return p
 
     def _codes(self, text):
         try:
-            return np.fromiter((self.index[c] for c in text), np.int64, len(text))
+            return np.fromiter((self.index[c] for c in text), np.int32, len(text))
         except KeyError as error:
             raise ValueError(message("ngrams.unknown", symbol=error.args[0])) from None
 
@@ -109,10 +115,12 @@ class NGram:
         total = np.add.reduceat(counts, start[:-1])
         if self.kappa is None:
             discount = discounts(counts)[np.minimum(counts, 3)]
-            left, own = np.add.reduceat(discount, start[:-1]), counts - discount
+            more = self.extra * types
+            left, own = np.add.reduceat(discount, start[:-1]) + more, counts - discount
         else:
-            left, own = self.kappa * types, counts
-            total = total + left
+            left = more = self.kappa * types
+            own = counts
+        total = total + more
         return grams, own / np.repeat(total, types), start, left / total
 
 
@@ -124,6 +132,14 @@ def discounts(counts):
     y = n1 / (n1 + 2 * n2)
     d = np.array([0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
     return d if (d[1:] > 0).all() else _FALLBACK
+
+
+def _count(grams):
+    """The different ones, sorted, and how often each occurs.  Sorts grams in place: np.unique would copy them."""
+    grams.sort()
+    new = np.append(True, grams[1:] != grams[:-1])
+    first = np.flatnonzero(new)
+    return grams[first], np.diff(first, append=len(grams))
 
 
 def _find(table, keys):

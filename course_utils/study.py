@@ -3,9 +3,10 @@
 from . import journal, paths
 
 FILE = "progress.jsonl"
-FORMER = {
-    "01b_monte_carlo": "01_statistics"
-}  # a lecture that was split off: where its questions stood before
+FORMER = {  # a lecture that was split off: where its questions stood before
+    "01b_monte_carlo": "01_statistics",
+    "03b_wavenet": "03_autoregression",
+}
 
 
 def exercise(name, lecture, status):

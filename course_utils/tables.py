@@ -3,6 +3,8 @@
 import html
 import math
 
+_ONE_LINE = 10  # characters: "≤ 1,234.56"
+
 
 def plain(value):
     """``value`` as JSON gives it back: numpy's and torch's numbers as Python's own, arrays and tuples as lists, at any depth.
@@ -46,10 +48,13 @@ def as_text(head, rows):
 
 
 def as_html(head, rows):
-    """The same as an HTML table; what the cells say is escaped."""
+    """The same as an HTML table; what the cells say is escaped.  What is no longer than a number stays on one line."""
+
+    def shown(cell):
+        return html.escape(cell).replace(" ", "&nbsp;" if len(cell) <= _ONE_LINE else " ")
 
     def line(tag, cells):
-        return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
+        return "<tr>" + "".join(f"<{tag}>{shown(c)}</{tag}>" for c in cells) + "</tr>"
 
     body = "".join(line("td", cells) for cells in rows)
     return f"<table><thead>{line('th', head)}</thead><tbody>{body}</tbody></table>"

@@ -410,6 +410,28 @@ def test_leaderboard_keeps_ranks_and_replaces(board, monkeypatch):
     assert [r.value for r in leaderboard.table("other")] == [1.0]
 
 
+def test_leaderboard_shows_bounds_and_ranks_no_subsets(board):
+    """An easier part of the test set is no merit: its result stands below all others, without a rank."""
+    leaderboard.submit("digits", "exact", 90.0, unit="nats")
+    leaderboard.submit("digits", "elbo", 93.0, unit="nats", bound=True)
+    leaderboard.submit("digits", "iwae", 84.0, unit="nats", bound=True, test="500 of 10,000 images")
+    table = leaderboard.table("digits")
+    assert [r.model for r in table] == ["exact", "elbo", "iwae"]
+    lines = [line.split() for line in repr(table).splitlines()[1:]]
+    assert [line[0] for line in lines] == ["1", "2", "–"]
+    assert "≤ 93.00" in repr(table) and "≤ 90.00" not in repr(table)
+    assert "<td>≤&nbsp;93.00</td>" in table._repr_html_()  # in one line, however narrow
+    assert "iwae (500 of 10,000 images)" in repr(table)
+    leaderboard.submit("accuracy", "at least", 0.5, unit="share", higher_is_better=True, bound=True)
+    assert "≥ 0.5" in repr(leaderboard.table("accuracy"))
+
+
+def test_shipped_results_on_a_part_of_the_test_set_are_not_ranked():
+    for row in leaderboard._shipped_rows():
+        assert bool(row.test) == ("IWAE" in row.model), row.model
+        assert row.bound == any(bound in row.model for bound in ("ELBO", "IWAE")), row.model
+
+
 def test_leaderboard_takes_one_figure_for_each_test_item(board):
     row = leaderboard.submit("digits", "a", torch.tensor([1.0, 2.0, 6.0]), unit="nats")
     assert row.value == 3.0 and row.stderr == pytest.approx((7 / 3) ** 0.5)

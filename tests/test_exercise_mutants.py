@@ -338,6 +338,9 @@ EQUIVALENT = {
         "independent = joint.sum(1, keepdim=True) * joint.sum(0)": BROADCAST,
         "independent = joint.sum(1, keepdim=True) * joint.sum(0, keepdim=False)": BROADCAST,
     },
+    "next_probabilities": {
+        "return torch.softmax(allowed / temperature, dim=-1)": "logits have one dimension",
+    },
     "raster_mask": {
         "mask[middle, middle] = kind >= 'B'": "kind is A or B",
         "middle = -kernel_size // 2": "the same row, counted from the end",
@@ -356,6 +359,7 @@ EQUIVALENT = {
         "return 2 * common / (len(candidate) + len(reference)) if candidate else 0.0": NO_DIVISION_BY_ZERO,
         "return 2 * common / (len(candidate) + len(reference)) if reference else 0.0": NO_DIVISION_BY_ZERO,
     },
+    "last_state": {"return h[torch.arange(len(lengths)), lengths - 1]": "as many rows as lengths"},
     "rouge_n": {
         f"return 2 * common / (a.total() + b.total()) if {name} else 0.0": NO_DIVISION_BY_ZERO for name in ("a", "b")
     },
@@ -376,14 +380,8 @@ EQUIVALENT = {
         "return x.view(batch, time, heads, width // heads).transpose(2, 1)": "two axes change places",
     },
     "sample_pixels": {"return (noise <= p).float()": NEVER_EQUAL},
-    "top_k_filter": {"best = (0.5 * logits).topk(k).indices": "the order stays"},
-    "top_p_filter": {
-        "order = (0.5 * logits).argsort(descending=True)": "the order stays",
-        "probability = torch.softmax(logits[order].double(), -1)": ONE_AXIS,
-        "before = probability.cumsum(-1) - probability": ONE_AXIS,
-        "chosen = (before <= p) | (p >= 1)": NEVER_EQUAL,
-        "chosen[:-1][0] = True": "the last one is not the first",
-    },
+    "top_p_filter": {"dropped = (before > p) & (p < 1)": NEVER_EQUAL},
+    "write_tokens": {"new.append(draw(logits[-1, -1]))": "a batch of one"},
 }  # fmt: skip
 
 
@@ -436,6 +434,10 @@ def _conditional(past):
     return [0.5, 0.3, 0.2] if sum(past) % 2 else [0.1, 0.2, 0.7]
 
 
+def _next_number(x, state):
+    return torch.eye(7)[(x + 1) % 7], state
+
+
 SENSIBLE = {  # exercise -> random arguments
     "active_units": lambda draw: (torch.randn(draw.randint(2, 50), 6) * torch.logspace(-2, 1, 6),),
     "binomial_sign_test": lambda draw: (draw.randint(0, (n := draw.randint(1, 80))), n),
@@ -453,6 +455,7 @@ SENSIBLE = {  # exercise -> random arguments
     "monte_carlo": lambda draw: (torch.square, torch.randn(draw.randint(2, 90))),
     "mu_law_encode": lambda draw: (2 * torch.rand(50) - 1, draw.choice([3, 15, 255])),
     "mutual_information": lambda draw: (_table(draw.randint(1, 5), draw.randint(1, 5)),),
+    "next_probabilities": lambda draw: (2 * torch.randn(n := draw.randint(2, 30)), draw.uniform(0.2, 3), draw.randrange(n)),
     "raster_mask": lambda draw: (2 * draw.randint(0, 9) + 1, draw.choice("AB")),
     "rotate": lambda draw: (torch.randn(3, n := draw.randint(1, 9), 6), torch.arange(n)),
     "rouge_l": lambda draw: (_words(draw), _words(draw)),
@@ -460,9 +463,10 @@ SENSIBLE = {  # exercise -> random arguments
     "rouge_s": lambda draw: (_words(draw), _words(draw)),
     "scaled_dot_product_attention": lambda draw: (*torch.randn(3, 2, n := draw.randint(1, 6), 4), torch.ones(n, n).tril().bool()),
     "split_heads": lambda draw: (torch.randn(2, draw.randint(1, 6), 12), draw.choice([1, 2, 3, 4])),
+    "last_state": lambda draw: (torch.randn(3, 5, 2), torch.tensor([draw.randint(1, 5) for _ in range(3)])),
     "sample_pixels": lambda draw: (torch.rand(4, 9), torch.rand(4, 9)),
-    "top_k_filter": lambda draw: (torch.randn(n := draw.randint(2, 30)), draw.randint(1, n)),
     "top_p_filter": lambda draw: (3 * torch.randn(draw.randint(2, 30)), draw.choice([0.0, draw.random(), 1.0])),
+    "write_tokens": lambda draw: (_next_number, torch.argmax, [draw.randrange(7)], draw.randint(1, 9)),
 }  # fmt: skip
 
 

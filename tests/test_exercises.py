@@ -26,6 +26,7 @@ PROMISED = {
         "top_p_filter",
         "bits_per_char",
     ],
+    "lecture_04b": ["last_state"],
     "lecture_05": ["raster_mask", "shift_down", "bits_per_dim", "discretized_logistic"],
     "lecture_06": ["reparameterize", "kl_to_prior", "elbo", "iwae_bound", "active_units"],
     "lecture_07": [
@@ -56,7 +57,8 @@ PROMISED = {
         "merge_pair",
         "masked_lm_loss",
     ],
-    "lecture_03": ["ngram_probability", "receptive_field", "mu_law_encode", "mu_law_decode"],
+    "lecture_03": ["ngram_probability", "bigram_gradient", "made_masks"],
+    "lecture_03b": ["receptive_field", "mu_law_encode", "mu_law_decode"],
 }
 
 
@@ -434,8 +436,8 @@ def test_a_temperature_of_0_is_refused(temperature):
 @pytest.mark.parametrize("name", ["temperature_softmax", "top_k_filter"])
 def test_answers_need_not_refuse_what_makes_no_sense(name):
     plain = {
-        "temperature_softmax": lambda logits, temperature: torch.softmax(logits / temperature, 0),
-        "top_k_filter": lambda logits, k: logits.masked_fill(logits < logits.topk(k).values[-1], -math.inf),
+        "temperature_softmax": lambda logits, temperature: torch.softmax(logits / temperature, -1),
+        "top_k_filter": lambda logits, k: logits.masked_fill(logits < logits.topk(k).values[..., -1:], -math.inf),
     }  # fmt: skip
     assert verdict_on(name, plain[name]).status == "right"
 

@@ -1,6 +1,8 @@
-"""Lecture 02: its arithmetic coder restores every text, in every alphabet, and its files are as long as the model promises."""
+"""Lecture 02: its arithmetic coder restores every text, in every alphabet, and its files are as long as the model promises; its learning
+n-gram says what dictionaries say that count one character after the other."""
 
 import random
+from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
@@ -60,3 +62,36 @@ def test_shares(lecture):
         ends = lecture["share_ends"](p)
         assert ends[0] == 0 and ends[-1] == 2**24 and min(np.diff(ends)) >= 1
         assert np.diff(ends) / 2**24 == pytest.approx(p, abs=len(p) / 2**23)
+
+
+@pytest.mark.parametrize("kappa", [1, 8])
+@pytest.mark.parametrize("before", ["", "a cabana, a banana; "])
+def test_learning_is_counting_each_character_once_it_is_coded(lecture, before, kappa):
+    text, order = "abracadabra\nabracadabra, a banana\n\nand a cabana " * 2, 3
+    alphabet = sorted(set(text + before + "z"))
+    counts, expected = (
+        defaultdict(Counter),
+        [],
+    )  # followers of each context of up to three characters
+    read = alphabet[0] * order + before + text
+    for i in range(order, len(read)):
+        p = 1 / len(alphabet)
+        for m in range(order + 1):
+            followers = counts[read[i - m : i]]
+            if followers:
+                weight = kappa * len(followers)
+                p = (followers[read[i]] + weight * p) / (followers.total() + weight)
+        expected.append(-np.log2(p))
+        for m in range(order + 1):
+            counts[read[i - m : i]][read[i]] += 1
+    bits = lecture["learning_bits"](text, before, alphabet, order, kappa)
+    assert bits == pytest.approx(expected[len(before) :], rel=1e-12)
+
+
+def test_learning_starts_from_the_frozen_counts(lecture):
+    """The first character after a reading costs what the frozen model of that reading says."""
+    before, text = data.text("shakespeare", "train")[:20_000], "x"
+    alphabet = sorted(set(data.text("shakespeare")))
+    frozen = NGram(before, 5, alphabet, kappa=8).bits(text, before=before)
+    learning = lecture["learning_bits"](text, before, alphabet, 5, 8)
+    assert learning == pytest.approx(frozen, rel=1e-3)  # one knows the first lines' ends in front

@@ -1,14 +1,12 @@
 """Lecture 03: its models, built by running the notebook's own cells, are what the text says, and the shipped weights give their figures."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
 
 from course_utils import checkpoints, data
 from course_utils.commands.notebooks import model_cells
-from course_utils.exercises.lecture_03 import mu_law_decode, mu_law_encode, receptive_field
+from course_utils.exercises.lecture_03 import bigram_gradient
 
 
 @pytest.fixture(scope="module")
@@ -46,61 +44,42 @@ def test_image_models_see_all_earlier_pixels_and_no_other(lecture, name):
     assert jacobian[earlier].ne(0).all()
 
 
-@pytest.mark.parametrize("layers", [1, 3, 6])
-def test_receptive_field_is_the_formulas(lecture, layers):
-    torch.manual_seed(0)
-    net = lecture["WaveNet"](channels=8, skip=32, layers=layers).double()
-    field = receptive_field([2] * layers, net.dilations)
-    assert field == 2**layers
-    y = (torch.rand(1, field + 40, dtype=torch.float64) * 2 - 1).requires_grad_()
-    net.from_samples(y)[0, -1].logsumexp(0).backward()
-    reached = y.grad[0].nonzero()[:, 0]
-    assert reached.tolist() == list(range(40, field + 40))
+def test_made_masks_leave_every_legal_path_and_no_other(lecture):
+    """As many hidden units as numbers: then each earlier pixel reaches each later logit, and nothing else does."""
+    net = lecture["MADE"](D=9, hidden=8)
+    paths = net.speak.mask @ net.hear.mask  # (output, input)
+    assert torch.equal(paths > 0, torch.ones(9, 9).tril(-1).bool())
 
 
-def test_wavenet_is_causal(lecture):
+def test_counting_is_where_the_gradient_vanishes():
+    counts = torch.tensor([[3.0, 1.0], [2.0, 6.0]])
+    assert float(bigram_gradient(counts.log(), counts).abs().max()) < 1e-7
+    assert bigram_gradient(torch.zeros(2, 2), counts)[0].tolist() == pytest.approx(
+        [-1 / 12, 1 / 12]
+    )
+
+
+def test_neural_ngram_reads_every_character_of_its_context_in_place(lecture):
     torch.manual_seed(0)
-    net = lecture["WaveNet"](channels=8, skip=32, layers=5).double()
-    y = torch.rand(1, 200, dtype=torch.float64) * 2 - 1
-    other = y.clone()
-    other[0, 100] += 0.3
+    net = lecture["NeuralNGram"](V=11, m=4)
+    past = torch.tensor([[1, 2, 3, 4]])
     with torch.no_grad():
-        moved = (net.from_samples(y) - net.from_samples(other)).abs().sum(-1)[0]
-    assert not moved[:100].any() and moved[100:132].all() and not moved[132:].any()
+        logits = net(past)
+        assert logits.shape == (1, 11)
+        for place in range(4):
+            other = past.clone()
+            other[0, place] = 7
+            assert (net(other) != logits).all()
+        assert not torch.equal(net(past.flip(1)), logits)
 
 
-def test_cached_generation_gives_the_naive_codes(lecture):
-    torch.manual_seed(0)
-    net = lecture["WaveNet"](channels=8, skip=8, layers=6)
-    prompt = torch.randint(0, 256, (3, 100))
-    noise = torch.rand(150, 3, generator=torch.Generator().manual_seed(1))
-    naive = lecture["generate_naive"](net, prompt, noise)
-    cached = lecture["generate_cached"](net, prompt, noise)
-    assert naive.shape == (150, 3)[::-1] and len(naive.unique()) > 20
-    assert torch.equal(naive, cached)
-
-
-def test_mu_law_is_a_pair():
-    codes = torch.arange(256)
-    assert torch.equal(mu_law_encode(mu_law_decode(codes, 255), 255), codes)
-    x = torch.linspace(-1, 1, 1001)
-    error = (mu_law_decode(mu_law_encode(x, 255), 255) - x).abs()
-    assert float(error.max()) < 0.025 and float(error[x.abs() < 0.01].max()) < 3e-4
-
-
-def test_shipped_wavenet_has_its_figure(lecture):
-    entry = checkpoints.recorded("03_wavenet")
-    net = lecture["WaveNet"](**entry.config)
-    checkpoints.load("03_wavenet", net)
-    codes = mu_law_encode(data.audio("prompts", "test").samples, 255)
-    bits = []
-    with torch.no_grad():
-        for start in range(1024, len(codes), 16_000):
-            piece = codes[start - 1024 : start + 16_000]
-            log_p = F.log_softmax(net(piece[None, :-1])[0, 1023:], -1)
-            bits.append(-log_p.gather(1, piece[1024:, None])[:, 0] / math.log(2))
-    assert entry.unit == "bits/sample"
-    assert float(torch.cat(bits).mean()) == pytest.approx(entry.value, abs=0.002)
+def test_waves_are_sines_with_the_noise_that_the_text_names(lecture):
+    clean, noisy = lecture["waves"](200, 300, torch.Generator().manual_seed(0))
+    frequency = torch.acos((clean[:, 2:] + clean[:, :-2])[:, :1] / (2 * clean[:, 1:2]))
+    assert torch.allclose(
+        clean[:, 2:] + clean[:, :-2], 2 * frequency.cos() * clean[:, 1:-1], atol=2e-3
+    )
+    assert float((noisy - clean).std()) == pytest.approx(0.05, abs=0.001)
 
 
 def test_shipped_made_has_its_figure(lecture):
@@ -114,6 +93,5 @@ def test_shipped_made_has_its_figure(lecture):
     assert float(nats.mean()) == pytest.approx(entry.value, abs=0.01)
 
 
-@pytest.mark.parametrize("name", ["03_wavenet", "03_made"])
-def test_shipped_files_are_small(name):
-    assert (checkpoints.folder() / f"{name}.safetensors").stat().st_size <= 2_000_000
+def test_shipped_file_is_small():
+    assert (checkpoints.folder() / "03_made.safetensors").stat().st_size <= 2_000_000

@@ -16,10 +16,10 @@ TEXT = (
 )
 HELD_OUT = "a cabin and a zebra; bananas can bend, dad!"
 ALPHABET = sorted(set(TEXT + HELD_OUT))
-KAPPAS = [None, 1, 16]
+SMOOTHINGS = [{}, {"extra": 0.5}, {"kappa": 1}, {"kappa": 16}]
 
 
-def slow(text, order, alphabet, kappa):
+def slow(text, order, alphabet, kappa=None, extra=0):
     """p(c | context) by the formulas of Chen and Goodman 1999 and of Witten and Bell 1991, one dictionary an order."""
     counts = [defaultdict(Counter) for _ in range(order + 1)]
     for n in range(order + 1):
@@ -52,32 +52,34 @@ def slow(text, order, alphabet, kappa):
             weight = kappa * len(followers)
             return (followers[c] + weight * shorter) / (followers.total() + weight)
         d = discount[len(context)]
-        left = sum(d[min(n, 3)] for n in followers.values())
-        return (max(followers[c] - d[min(followers[c], 3)], 0) + left * shorter) / followers.total()
+        more = extra * len(followers)
+        left = sum(d[min(n, 3)] for n in followers.values()) + more
+        own = max(followers[c] - d[min(followers[c], 3)], 0)
+        return (own + left * shorter) / (followers.total() + more)
 
     return p
 
 
-@pytest.mark.parametrize("kappa", KAPPAS)
+@pytest.mark.parametrize("smoothing", SMOOTHINGS, ids=str)
 @pytest.mark.parametrize("order", [0, 1, 2, 5])
-def test_equals_the_textbook(order, kappa):
-    p, model = slow(TEXT, order, ALPHABET, kappa), NGram(TEXT, order, ALPHABET, kappa)
+def test_equals_the_textbook(order, smoothing):
+    p, model = slow(TEXT, order, ALPHABET, **smoothing), NGram(TEXT, order, ALPHABET, **smoothing)
     expected = [p(c, HELD_OUT[max(0, i - order) : i]) for i, c in enumerate(HELD_OUT)]
     assert 2 ** -model.bits(HELD_OUT) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("kappa", KAPPAS)
-def test_a_distribution_after_every_context(kappa):
-    model = NGram(TEXT, 4, ALPHABET, kappa)
+@pytest.mark.parametrize("smoothing", SMOOTHINGS, ids=str)
+def test_a_distribution_after_every_context(smoothing):
+    model = NGram(TEXT, 4, ALPHABET, **smoothing)
     contexts = [TEXT[i : i + n] for i in range(len(TEXT)) for n in range(6)] + ["zzzz", "z", "a cz"]
     p = model.probs(contexts)
     assert p.shape == (len(contexts), len(ALPHABET))
     assert p.sum(1) == pytest.approx(1, abs=1e-12) and p.min() > 0
 
 
-@pytest.mark.parametrize("kappa", KAPPAS)
-def test_bits_and_probs_agree(kappa):
-    model = NGram(TEXT, 3, ALPHABET, kappa)
+@pytest.mark.parametrize("smoothing", SMOOTHINGS, ids=str)
+def test_bits_and_probs_agree(smoothing):
+    model = NGram(TEXT, 3, ALPHABET, **smoothing)
     p = model.probs([HELD_OUT[:i] for i in range(len(HELD_OUT))])  # (characters, symbols)
     chosen = p[np.arange(len(HELD_OUT)), [model.index[c] for c in HELD_OUT]]
     assert model.bits(HELD_OUT) == pytest.approx(-np.log2(chosen), rel=1e-12)
@@ -129,6 +131,9 @@ def test_messages():
         NGram(TEXT, -1, ALPHABET)
     with pytest.raises(ValueError, match="kappa is 0; it has to be above 0"):
         NGram(TEXT, 2, ALPHABET, kappa=0)
+    for wrong in ({"extra": -1}, {"extra": 0.5, "kappa": 8}):
+        with pytest.raises(ValueError, match="extra of at least 0, and for Kneser–Ney only"):
+            NGram(TEXT, 2, ALPHABET, **wrong)
     with pytest.raises(ValueError, match="twice in the alphabet"):
         NGram(TEXT, 2, ALPHABET + ["a"])
     with pytest.raises(ValueError, match="no compressor 'rar'"):
@@ -136,11 +141,12 @@ def test_messages():
 
 
 @pytest.mark.parametrize(
-    ("order", "kappa", "bits"), [(5, None, 2.108), (6, None, 2.090), (8, 16, 2.077)]
+    ("order", "smoothing", "bits"),
+    [(5, {}, 2.108), (6, {}, 2.090), (7, {"extra": 0.5}, 2.0675), (8, {"kappa": 16}, 2.077)],
 )
-def test_held_out_plays(order, kappa, bits):
+def test_held_out_plays(order, smoothing, bits):
     alphabet = sorted(set(data.text("shakespeare")))
-    model = NGram(data.text("shakespeare", "train"), order, alphabet, kappa)
+    model = NGram(data.text("shakespeare", "train"), order, alphabet, **smoothing)
     test = data.text("shakespeare", "test")
     assert model.bits(test).mean() == pytest.approx(bits, abs=6e-4)
     sums = model.probs([test[:i] for i in range(2000)]).sum(1)

@@ -141,6 +141,19 @@ def test_execute_saves_outputs_and_says_which_moved(write):
     assert "outputs as before" in str(second)
 
 
+def test_each_run_starts_with_an_empty_record_of_the_student(write, monkeypatch):
+    """An earlier run's results would stand in committed tables as the reader's own."""
+    monkeypatch.delenv("COURSE_HOME", raising=False)
+    path = write(
+        cell("from course_utils import leaderboard, setup\nsetup('00_small')", "preamble"),
+        cell("print(len(leaderboard.table('an empty task')))", "before"),
+        cell("leaderboard.submit('an empty task', 'mine', 1.0, unit='bits')", "submit"),
+    )
+    for _ in range(2):
+        result = notebooks.execute(path)
+        assert not result.error and result.nb.cells[1].outputs[0].text.endswith("\n0\n")
+
+
 def test_a_failing_notebook_is_left_alone(write):
     path = write(cell("print(1)", "fine"), cell("1 / 0", "breaks"), cell("print(2)", "after"))
     before = path.read_bytes()

@@ -4,12 +4,14 @@ import re
 from pathlib import Path
 
 import ipywidgets as widgets
+import nbformat
 import pytest
 
 import course_utils.quizzes as quizzes
 from course_utils.quizzes import quiz
 from course_utils.texts import load
 
+NOTEBOOKS = Path(quizzes.__file__).resolve().parent.parent.parent / "notebooks"
 LECTURES = sorted(p.stem for p in Path(quizzes.__file__).parent.glob("en/*.toml"))
 
 
@@ -30,6 +32,16 @@ def test_questions_are_consistent(lecture):
         assert len({o["feedback"] for o in options}) == len(options), question["id"]
         written = " ".join([question["question"], *(o["text"] + o["feedback"] for o in options)])
         assert not re.search(r"\$|`|\*\*", written), f"{question['id']}: plain text, no markup"
+
+
+@pytest.mark.parametrize("part", ["before", "after"])
+@pytest.mark.parametrize("lecture", LECTURES)
+def test_the_committed_page_shows_the_questions_as_they_are(lecture, part):
+    """What is read without a kernel; a text that changed since needs make execute."""
+    nb = nbformat.read(NOTEBOOKS / f"{lecture}.ipynb", as_version=4)
+    (cell,) = [c for c in nb.cells if c.get("id") == f"quiz-{part}"]
+    pages = [o.data["text/html"] for o in cell.outputs if "text/html" in o.get("data", {})]
+    assert pages == [quiz(part, lecture=lecture)._repr_mimebundle_()["text/html"]]
 
 
 @pytest.mark.parametrize("lecture", LECTURES)

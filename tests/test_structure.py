@@ -1,6 +1,7 @@
 """Every notebook has the course's devices and reads well without a kernel.  The rules are data: one function, one promise.
 
-A rule gets a notebook and yields what is wrong, each with the id of its cell.  Labs (lab_*.ipynb) have fewer devices.
+A rule gets a notebook and yields what is wrong, each with the id of its cell.  Labs (lab_*.ipynb) and deeper notebooks (NNb_*_deeper.ipynb) have
+fewer devices.
 """
 
 import ast
@@ -31,6 +32,11 @@ AS_LONG_AS_A_CLASS = {
     "01b_monte_carlo",
     "02_entropy",
     "09_transformers",
+    "03_autoregression",
+    "03b_wavenet",
+    "04_rnn_text_generation",
+    "04b_rnn_deeper",
+    "lab_04_word_level",
 }
 MAX_CELLS, MAX_LINES_OF_CODE, MAX_SLIDES, MAX_MINUTES = 75, 700, 45, 75
 SLIDE_TYPES = {
@@ -51,6 +57,7 @@ COUNTS = {
         "comparison": 1,
         "nbval-check-output": 5,
     },
+    "deeper": {"exercise": 1, "comparison": 1, "nbval-check-output": 3},
     "lab": {"exercise": 1, "nbval-check-output": 2},
 }
 # ids that must be there, and what kind of cell they are
@@ -73,6 +80,7 @@ CELLS = {
         "instructor": "markdown",
     },
 }
+CELLS["deeper"] = CELLS["lecture"]
 TITLE_PARTS = ["**You will be able to**", "**Assumes**", "**Time**"]
 GLOSSARY_COLUMNS = ["english", "ukrainian", "russian", "meaning"]
 PREAMBLE = """\
@@ -98,7 +106,13 @@ class Notebook:
 
     def __init__(self, path):
         self.path, self.name = path, path.stem
-        self.kind = "lab" if path.name.startswith("lab_") else "lecture"
+        self.kind = (
+            "lab"
+            if path.name.startswith("lab_")
+            else "deeper"
+            if self.name.endswith("_deeper")
+            else "lecture"
+        )
         self.text = path.read_text("utf8")
         self.nb = nbformat.reads(self.text, as_version=4)
         self.cells = self.nb.cells

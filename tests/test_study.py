@@ -75,6 +75,15 @@ def test_answers_under_a_lectures_former_name_count(home):
     assert row("01_statistics")["before"][:2] == (0, 0)
 
 
+def test_a_question_that_moved_from_03_to_03b_stays_answered(home):
+    for part, name in (("before", "slow-sampling"), ("after", "field"), ("after", "cache")):
+        study.question("03_autoregression", part, name, right=True)
+    study.exercise("mu_law_encode", "lecture_03", "right")
+    split = row("03b_wavenet")
+    assert split["before"][:2] == (1, 1) and split["after"][:2] == (2, 2)
+    assert split["solved"] == ["mu_law_encode"]
+
+
 def test_every_lecture_is_shown_with_its_exercises(home, root):
     shown = {name for r in progress() for name in r["exercises"]}
     for name, (_, module) in all_exercises().items():

@@ -10,6 +10,7 @@ import copy
 import os
 import re
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from nbformat.v4 import new_code_cell
 
 from .. import settings
 from . import claims
-from .base import BUILD, ROOT, with_course
+from .base import ROOT, with_course
 
 FOLDER = ROOT / "notebooks"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -177,14 +178,16 @@ class Run:
         return "\n".join(lines)
 
 
-def kernel_environment():
-    """Environment for the kernels of authors' runs: strict about figures, away from a student's own progress."""
+def kernel_environment(folder):
+    """Environment for the kernels of authors' runs: strict about figures, with an empty ``folder`` for what a student has done.
+
+    Empty, so that committed outputs don't depend on earlier runs: their results would stand in the tables as the reader's own.
+    """
     environment = dict(os.environ)
     environment.pop("MPLBACKEND", None)
     environment.setdefault("COURSE_STRICT", "1")
-    home = BUILD / "execute"
-    for name, folder in {"COURSE_HOME": "home", "IPYTHONDIR": "ipython"}.items():
-        environment.setdefault(name, str(home / folder))
+    for name, own in {"COURSE_HOME": "home", "IPYTHONDIR": "ipython"}.items():
+        environment.setdefault(name, str(Path(folder, own)))
         Path(environment[name]).mkdir(parents=True, exist_ok=True)
     return with_course(environment)
 
@@ -264,7 +267,10 @@ def run(path, timeout=900, after=None):
     started, index, wrong = time.perf_counter(), None, []
     try:
         promised = claims.load(path.stem, [cell.id for cell in nb.cells]) if claims.wanted() else {}
-        with client.setup_kernel(env=kernel_environment()):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            client.setup_kernel(env=kernel_environment(folder)),
+        ):
             for index, cell in enumerate(nb.cells):
                 client.execute_cell(cell, index)
                 if cell.id in promised:

@@ -1,6 +1,6 @@
 """``make full NB=08_samples``: draws the samples that lectures 00 and 08 show, by the cells of lectures 03 to 07 that define the models.
 
-Each shipped checkpoint is loaded into its lecture's own class and drawn from by the lecture's own sampler.
+Each shipped checkpoint is loaded into its lecture's own class and drawn from by the lecture's own sampler, or for text as it does.
 """
 
 import sys
@@ -94,12 +94,13 @@ def write_play(prompt="ROMEO:\n", temperature=0.8, seed=0, length=600):
 
 
 def speak(seconds, seed=0, rate=8000):
-    """Lecture 03: a voice, one sample after the other, starting from silence.  -> (seconds * rate,), -1..1"""
-    lecture = model_cells("03_autoregression")
-    net, _, _ = _shipped(lecture, "03_wavenet", "WaveNet")
+    """Lecture 03b: a voice, one sample after the other, starting from silence.  -> (seconds * rate,), -1..1"""
+    lecture = model_cells("03b_wavenet")
+    net, _, _ = _shipped(lecture, "03b_wavenet", "WaveNet")
     steps = int(seconds * rate)
     noise = torch.rand(steps, 1, generator=torch.Generator().manual_seed(seed))
-    codes = lecture["generate_cached"](net, torch.full((1, 1100), 128), noise)
+    queues, code = lecture["read_prompt"](net, torch.full((1, 1100), 128))
+    codes = lecture["generate_cached"](net, queues, code, noise)
     return lecture["mu_law_decode"](codes, 255)[0].numpy()
 
 
@@ -113,8 +114,8 @@ def _keep_play():
 
 def _keep_speech():
     facts = {"prompt": "silence", "seed": 0}
-    checkpoint = checkpoints.recorded("03_wavenet").sha256
-    samples.save_sound("03_wavenet", speak(2), 8000, checkpoint=checkpoint, **facts)
+    checkpoint = checkpoints.recorded("03b_wavenet").sha256
+    samples.save_sound("03b_wavenet", speak(2), 8000, checkpoint=checkpoint, **facts)
 
 
 MODELS = {
@@ -124,7 +125,7 @@ MODELS = {
     "07_gan": ("07_gan", _gan, False),
     "07_gan_conditional": ("07_gan", _conditional_gan, True),
 }
-OTHERS = {"04_char_lstm": _keep_play, "03_wavenet": _keep_speech}
+OTHERS = {"04_char_lstm": _keep_play, "03b_wavenet": _keep_speech}
 
 
 def main(wanted=()):

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from .declare import Declarations
 
@@ -52,32 +53,6 @@ class _:
             return ends
 
         numpy = lambda text: np.cumsum([len(token) for token in re.findall(PATTERN, text)])
-
-
-def coverage(counts, size):
-    """Share of all running tokens that the ``size`` most frequent kinds make up; counts: shape (kinds,)."""
-    return counts.sort(descending=True).values[:size].sum() / counts.sum()
-
-
-@EXERCISES.declare(coverage)
-class _:
-    def cases():
-        counts = torch.tensor([3.0, 50.0, 7.0, 1.0, 20.0, 1.0, 9.0])
-        return [(counts, 2), (counts, 1), (counts, 6), (torch.tensor([5, 1, 5, 2]), 2)]
-
-    class mistakes:
-        not_sorted = lambda counts, size: counts[:size].sum() / counts.sum()
-        kinds = lambda counts, size: size / len(counts)
-        rarest = lambda counts, size: counts.sort().values[:size].sum() / counts.sum()
-        number = lambda counts, size: counts.sort(descending=True).values[:size].sum()
-        unknown_share = lambda counts, size: 1 - coverage(counts, size)
-
-    class alternatives:
-        def loop(counts, size):
-            values = sorted((float(c) for c in counts), reverse=True)
-            return sum(values[:size]) / sum(values)
-
-        topk = lambda counts, size: float(counts.topk(size)[0].sum() / counts.sum())
 
 
 def encode_tokens(tokens, index, unknown):
@@ -188,3 +163,214 @@ class _:
     class alternatives:
         def log2_of_e(nats, spelling, chars):
             return float(torch.cat([nats, spelling]).sum()) * math.log2(math.e) / chars
+
+
+def train_chunks(model, update, chunks):
+    """Losses (nats/token) of truncated backpropagation through time: the state is carried from chunk to chunk, detached.
+
+    model(x, state) -> logits (rows, time, V), state.  update(loss): makes one step, returns the loss as a number.
+    chunks: x, y (rows, time) and fresh for each; fresh is True where a new pass begins, without a state.
+    """
+    losses, state = [], None
+    for x, y, fresh in chunks:
+        logits, state = model(x, None if fresh else state)
+        state = tuple(s.detach() for s in state)
+        loss = F.cross_entropy(logits.flatten(0, 1), y.flatten())
+        losses.append(update(loss))
+    return losses
+
+
+def _small_training(rows, length, passes=2):
+    """A network of a few weights with its update, and chunks of a small text: arguments for one training."""
+    generator = torch.Generator().manual_seed(rows)
+    table, rnn, head = (
+        torch.nn.Embedding(5, 4),
+        torch.nn.LSTM(4, 6, batch_first=True),
+        torch.nn.Linear(6, 5),
+    )
+    parts = torch.nn.ModuleList([table, rnn, head])
+    with torch.no_grad():
+        for weight in parts.parameters():
+            weight.copy_(1.5 * torch.randn(weight.shape, generator=generator))
+    optimizer = torch.optim.SGD(parts.parameters(), lr=0.5)
+
+    def model(x, state=None):
+        h, state = rnn(table(x), state)
+        return head(h), state
+
+    def update(loss):
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    text = torch.randint(5, (rows, 3 * length + 1), generator=generator)
+    chunks = []
+    for i in [0, length, 2 * length] * passes:
+        chunks.append((text[:, i : i + length], text[:, i + 1 : i + length + 1], i == 0))
+    return model, update, chunks
+
+
+def _unless_fresh(state, fresh):
+    return None if fresh else state
+
+
+def _training(carry=_unless_fresh, kept=torch.Tensor.detach, reduction="mean"):
+    """train_chunks with one part of it changed."""
+
+    def answer(model, update, chunks):
+        losses, state = [], None
+        for x, y, fresh in chunks:
+            logits, new = model(x, carry(state, fresh))
+            state = tuple(map(kept, new))
+            loss = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction=reduction)
+            losses.append(update(loss))
+        return losses
+
+    return answer
+
+
+@EXERCISES.declare(train_chunks)
+class _:
+    def cases():
+        return [_small_training(2, 3), _small_training(1, 4), _small_training(3, 2, passes=3)]
+
+    class mistakes:
+        no_state = _training(carry=lambda state, fresh: None)
+        never_fresh = _training(carry=lambda state, fresh: state)
+        fresh_upside_down = _training(carry=lambda state, fresh: state if fresh else None)
+        summed = _training(reduction="sum")
+        graph_kept = _training(kept=lambda s: s)
+
+        def no_update(model, update, chunks):
+            return train_chunks(model, lambda loss: loss.item(), chunks)
+
+        def inputs_as_targets(model, update, chunks):
+            return train_chunks(model, update, [(x, x, fresh) for x, y, fresh in chunks])
+
+    class alternatives:
+        def by_hand(model, update, chunks):
+            losses = []
+            for x, y, fresh in chunks:
+                if fresh:
+                    h, c = None, None
+                logits, (h, c) = model(x, None if h is None else (h.detach(), c.detach()))
+                log_p = torch.log_softmax(logits, -1).gather(2, y[:, :, None])
+                loss = -log_p.mean()
+                losses.append(update(loss))
+            return np.array(losses)
+
+
+def next_probabilities(logits, temperature, banned):
+    """Probabilities of the next token, shape (V,): softmax(logits / temperature), and 0 for the token number ``banned``."""
+    allowed = logits.clone()
+    allowed[banned] = -math.inf
+    return torch.softmax(allowed / temperature, dim=0)
+
+
+@EXERCISES.declare(next_probabilities)
+class _:
+    def cases():
+        logits = torch.tensor([2.0, -1.0, 0.5, 3.0, 0.0])
+        return [(logits, 1.0, 3), (logits, 0.5, 0), (logits, 2.0, 1), (-logits, 0.8, 4)]
+
+    class mistakes:
+        not_banned = lambda logits, temperature, banned: torch.softmax(logits / temperature, 0)
+        no_temperature = lambda logits, temperature, banned: next_probabilities(logits, 1, banned)
+
+        def multiplied(logits, temperature, banned):
+            return next_probabilities(logits, 1 / temperature, banned)
+
+        def zero_logit(logits, temperature, banned):
+            return torch.softmax(torch.where(_is(banned, logits), 0.0, logits / temperature), 0)
+
+        def not_shared_out(logits, temperature, banned):
+            p = torch.softmax(logits / temperature, 0)
+            return torch.where(_is(banned, logits), 0.0, p)
+
+        def power_of_p(logits, temperature, banned):
+            return next_probabilities(torch.softmax(logits, 0), temperature, banned)
+
+        removed = lambda logits, temperature, banned: torch.softmax(
+            logits[~_is(banned, logits)] / temperature, 0
+        )
+
+    class alternatives:
+        def renormalised(logits, temperature, banned):
+            p = np.exp((logits.numpy() - logits.numpy().max()) / temperature)
+            p[banned] = 0
+            return p / p.sum()
+
+
+def _is(banned, logits):
+    return torch.arange(len(logits)) == banned
+
+
+def write_tokens(model, draw, ids, length):
+    """``length`` new token numbers after the prompt ids, a list: the prompt warms up the state, then each token that was drawn is read.
+
+    model(x, state) -> logits (1, time, V), state; x: (1, time).  draw(logits (V,)) -> int.
+    """
+    logits, state = model(torch.tensor([ids]), None)
+    new = []
+    for _ in range(length):
+        new.append(draw(logits[0, -1]))
+        logits, state = model(torch.tensor([[new[-1]]]), state)
+    return new
+
+
+def _counting_model(V):
+    """A model without weights: its state is what it has read so far, in order, as a number modulo V, and that is the next token."""
+
+    def model(x, state):
+        states = [0 if state is None else state]
+        for token in x[0].tolist():
+            states.append((3 * states[-1] + token + 1) % V)
+        return F.one_hot(torch.tensor([states[1:]]), V).float(), states[-1]
+
+    return model
+
+
+@EXERCISES.declare(write_tokens)
+class _:
+    def cases():
+        return [
+            (_counting_model(11), torch.argmax, [4, 1, 9], 6),
+            (_counting_model(7), torch.argmax, [3], 5),
+            (_counting_model(13), torch.argmax, [2, 2, 7, 1], 1),
+        ]
+
+    class mistakes:
+        def with_prompt(model, draw, ids, length):
+            return [*ids, *write_tokens(model, draw, ids, length)]
+
+        def no_state(model, draw, ids, length):
+            return write_tokens(lambda x, state: model(x, None), draw, ids, length)
+
+        def first_place(model, draw, ids, length):
+            return write_tokens(lambda x, s: _flipped(model, x, s), draw, ids, length)
+
+        def last_of_prompt_only(model, draw, ids, length):
+            return write_tokens(model, draw, ids[-1:], length)
+
+        def everything_again(model, draw, ids, length):
+            logits, state = model(torch.tensor([ids]), None)
+            new = []
+            for _ in range(length):
+                new.append(draw(logits[0, -1]))
+                logits, state = model(torch.tensor([[*ids, *new]]), state)
+            return new
+
+        same_again = lambda model, draw, ids, length: write_tokens(model, draw, ids, 1) * length
+
+    class alternatives:
+        def without_state(model, draw, ids, length):  # slow and right: reads everything each time
+            text = list(ids)
+            for _ in range(length):
+                text.append(draw(model(torch.tensor([text]), None)[0][0, -1]))
+            return text[len(ids) :]
+
+
+def _flipped(model, x, state):
+    logits, state = model(x, state)
+    return logits.flip(1), state

@@ -43,6 +43,9 @@ class _:
         swapped = lambda x, p: bernoulli_log_likelihood(1 - x, p)
         no_sum = lambda x, p: x * math.log(p) + (1 - x) * math.log(1 - p)
 
+        def binomial(x, p):  # counts the orders too
+            return bernoulli_log_likelihood(x, p) + math.log(math.comb(len(x), int(x.sum())))
+
     class alternatives:
         def loop(x, p):
             total = 0.0
@@ -144,6 +147,7 @@ class _:
         log_of_mean = lambda x: 1 / x.mean().log()
         no_n = lambda x: 1 / x.log().sum()
         minus_one = lambda x: len(x) / x.log().sum() - 1
+        plus_one = lambda x: len(x) / x.log().sum() + 1
         unbiased = lambda x: (len(x) - 1) / x.log().sum()
         mean_matched = lambda x: x.mean() / (x.mean() - 1)
         base = lambda x: len(x) / x.log2().sum()

@@ -155,7 +155,7 @@ def _toy(K, n, seed):
 
 
 def responsibilities(log_joint):
-    """p(z = j | x_i) for each point, from log p(x_i, z = j) in nats: shapes (n, K) -> (n, k)."""
+    """p(z = j | x_i) for each point, from log p(x_i, z = j) in nats: shapes (n, K) -> (n, K)."""
     return (log_joint - torch.logsumexp(log_joint, dim=1, keepdim=True)).exp()
 
 

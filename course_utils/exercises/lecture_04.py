@@ -60,12 +60,12 @@ class _:
 
 
 def temperature_softmax(logits, temperature):
-    """Probabilities softmax(logits / temperature); logits: shape (symbols,), temperature > 0."""
+    """Probabilities softmax(logits / temperature) of each row; logits: shape (..., symbols), temperature > 0."""
     if temperature <= 0:
-        raise ValueError("temperature must be above 0; for T = 0 take logits.argmax()")
+        raise ValueError("temperature must be above 0; for T = 0 take logits.argmax(-1)")
     scaled = logits / temperature
-    weights = torch.exp(scaled - scaled.max())  # minus the largest: the same, without overflow
-    return weights / weights.sum()
+    weights = torch.exp(scaled - scaled.amax(-1, keepdim=True))  # the same, without overflow
+    return weights / weights.sum(-1, keepdim=True)
 
 
 @EXERCISES.declare(temperature_softmax)
@@ -80,56 +80,59 @@ class _:
             (torch.tensor([0.7, 3.0, -2.0, 0.7, 0.1, -0.4]), 1.5),
             (torch.tensor([12.0, 3.0, -8.0]), 0.1),  # exp(120) is no float32 any more
             (torch.tensor([-8.0, 3.0, 12.0]), 0.1),
+            (torch.tensor([[2.0, 1.0, -1.0], [150.0, 2.0, 2.5]]), 0.7),  # two texts at once
         ]
 
     class mistakes:
-        multiplies = lambda logits, T: torch.softmax(logits * T, 0)
-        power = lambda logits, T: torch.softmax(logits, 0) ** T
+        multiplies = lambda logits, T: torch.softmax(logits * T, -1)
+        power = lambda logits, T: torch.softmax(logits, -1) ** T
         not_normalised = lambda logits, T: torch.exp(logits / T)
-        overflow = lambda logits, T: torch.exp(logits / T) / torch.exp(logits / T).sum()
-        power_not_normalised = lambda logits, T: torch.softmax(logits, 0) ** (1 / T)
-        ignored = lambda logits, T: torch.softmax(logits, 0)
-        after_softmax = lambda logits, T: torch.softmax(logits, 0) / T
-        softmax_twice = lambda logits, T: torch.softmax(torch.softmax(logits, 0) / T, 0)
-        logarithms = lambda logits, T: torch.log_softmax(logits / T, 0)
+        overflow = lambda logits, T: torch.exp(logits / T) / torch.exp(logits / T).sum(-1, True)
+        power_not_normalised = lambda logits, T: torch.softmax(logits, -1) ** (1 / T)
+        ignored = lambda logits, T: torch.softmax(logits, -1)
+        after_softmax = lambda logits, T: torch.softmax(logits, -1) / T
+        softmax_twice = lambda logits, T: torch.softmax(torch.softmax(logits, -1) / T, -1)
+        logarithms = lambda logits, T: torch.log_softmax(logits / T, -1)
         only_scaled = lambda logits, T: logits / T
-        no_exponential = lambda logits, T: logits / T / logits.sum()
+        no_exponential = lambda logits, T: logits / T / logits.sum(-1, True)
+        across_rows = lambda logits, T: torch.softmax(logits / T, 0)
+        all_rows_together = lambda logits, T: torch.softmax(logits.flatten() / T, 0).view_as(logits)
 
     class alternatives:
         library = lambda logits, temperature: torch.softmax(logits / temperature, -1)
 
         def numpy(logits, temperature):
             z = np.asarray(logits) / temperature
-            z = np.exp(z - z.max())
-            return z / z.sum()
+            z = np.exp(z - z.max(-1, keepdims=True))
+            return z / z.sum(-1, keepdims=True)
 
         def loop(logits, temperature):
+            if logits.ndim > 1:
+                return torch.stack([torch.softmax(row / temperature, 0) for row in logits])
             weights = [math.exp(float(v) / temperature) for v in logits]
             return [w / sum(weights) for w in weights]
 
         def power(logits, temperature):  # normalised afterwards it is the same thing
             p = torch.softmax(logits, -1) ** (1 / temperature)
-            return p / p.sum()
+            return p / p.sum(-1, keepdim=True)
+
+
+def _keep(logits, chosen):
+    """The logits where chosen (..., symbols), a mask, is True."""
+    return logits.masked_fill(~chosen, -math.inf)
+
+
+def _rank(logits):
+    """Place of each logit among those of its row, 0 for the largest."""
+    return logits.argsort(-1, descending=True).argsort(-1)
 
 
 def top_k_filter(logits, k):
-    """The logits with everything but the k largest set to -inf; logits: shape (symbols,), k: 1 to symbols."""
-    if not 1 <= k <= len(logits):
-        raise ValueError(f"k must be from 1 to {len(logits)}, the number of symbols, not {k}")
-    kept = torch.full_like(logits, -math.inf)
-    best = logits.topk(k).indices
-    kept[best] = logits[best]
-    return kept
-
-
-def _keep(logits, which):
-    kept = torch.full_like(logits, -math.inf)
-    kept[which] = logits[which]
-    return kept
-
-
-def _ranked(logits):
-    return logits.argsort(descending=True)
+    """The logits with everything but the k largest of each row set to -inf; logits: shape (..., symbols), k: 1 to symbols."""
+    if not 1 <= k <= logits.shape[-1]:
+        raise ValueError(f"k must be from 1 to {logits.shape[-1]}, the number of symbols, not {k}")
+    best = logits.topk(k)
+    return torch.full_like(logits, -math.inf).scatter(-1, best.indices, best.values)
 
 
 @EXERCISES.declare(top_k_filter)
@@ -144,33 +147,39 @@ class _:
             (torch.tensor([-3.0, -1.0, -2.0]), 2),
             (torch.tensor([1.5, 0.0, 1.5, -1.0]), 2),
             (torch.tensor([0.4, 0.9]), 2),
+            (torch.tensor([[0.3, 2.0, -1.0], [9.0, 8.0, 7.0]]), 2),  # two texts at once
         ]
 
     class mistakes:
         zero = lambda logits, k: top_k_filter(logits, k).nan_to_num(neginf=0.0)
-        before_sorting = lambda logits, k: _keep(logits, torch.arange(k))
-        smallest = lambda logits, k: _keep(logits, logits.argsort()[:k])
-        one_too_few = lambda logits, k: _keep(logits, _ranked(logits)[: k - 1])
-        one_too_many = lambda logits, k: _keep(logits, _ranked(logits)[: k + 1])
-        removes_the_best = lambda logits, k: _keep(logits, _ranked(logits)[k:])
-        renormalises = lambda logits, k: torch.softmax(top_k_filter(logits, k), 0)
+        before_sorting = lambda logits, k: _keep(logits, torch.arange(logits.shape[-1]) < k)
+        smallest = lambda logits, k: _keep(logits, _rank(-logits) < k)
+        one_too_few = lambda logits, k: _keep(logits, _rank(logits) < k - 1)
+        one_too_many = lambda logits, k: _keep(logits, _rank(logits) < k + 1)
+        removes_the_best = lambda logits, k: _keep(logits, _rank(logits) >= k)
+        renormalises = lambda logits, k: torch.softmax(top_k_filter(logits, k), -1)
         only_the_best = lambda logits, k: logits.topk(k).values
         places = lambda logits, k: logits.topk(k).indices
+        all_rows_together = lambda logits, k: top_k_filter(logits.flatten(), k).view_as(logits)
 
         def wrong_places(logits, k):
-            return torch.cat([logits.topk(k).values, torch.full((len(logits) - k,), -math.inf)])
+            return _keep(
+                logits.sort(-1, descending=True).values, torch.arange(logits.shape[-1]) < k
+            )
 
     class alternatives:
         def threshold(logits, k):
-            smallest = torch.sort(logits, descending=True).values[k - 1]
+            smallest = torch.sort(logits, descending=True).values[..., k - 1 : k]
             return logits.masked_fill(logits < smallest, -math.inf)
 
         def numpy(logits, k):
             out = np.asarray(logits).copy()
-            out[np.argsort(out)[: len(out) - k]] = -np.inf
+            np.put_along_axis(out, np.argsort(out, -1)[..., : out.shape[-1] - k], -np.inf, -1)
             return out
 
         def loop(logits, k):
+            if logits.ndim > 1:
+                return torch.stack([top_k_filter(row, k) for row in logits])
             values = [float(v) for v in logits]
             best = sorted(range(len(values)), key=lambda i: -values[i])[:k]
             return [v if i in best else -math.inf for i, v in enumerate(values)]
@@ -182,25 +191,23 @@ class _:
 
 
 def top_p_filter(logits, p):
-    """The logits outside of the smallest set whose probability reaches p set to -inf; shape (symbols,).
+    """The logits outside of the smallest set whose probability reaches p set to -inf, in each row; shape (..., symbols).
 
     p = 1 keeps all, p = 0 the most likely one.
     """
-    order = logits.argsort(descending=True)
-    probability = torch.softmax(logits[order].double(), 0)
-    before = probability.cumsum(0) - probability  # what the more likely ones hold already
-    chosen = (before < p) | (
-        p >= 1
-    )  # with all but a rounding error before it, the last one has to stay
-    chosen[0] = True
-    kept = torch.full_like(logits, -math.inf)
-    kept[order[chosen]] = logits[order[chosen]]
-    return kept
+    values, order = logits.sort(descending=True)
+    probability = torch.softmax(values.double(), -1)
+    before = probability.cumsum(-1) - probability  # what the more likely ones hold already
+    dropped = (before >= p) & (p < 1)  # a rounded sum reaches 1 before its end
+    dropped[..., 0] = False
+    return values.masked_fill(dropped, -math.inf).gather(-1, order.argsort())
 
 
-def _cumulative(logits):
-    order = _ranked(logits)
-    return order, torch.softmax(logits, 0)[order].cumsum(0)
+def _above(logits):
+    """What the more likely symbols of its row hold, and what they hold together with it: for each symbol."""
+    probability = torch.softmax(logits, -1)
+    total = probability.sort(-1, descending=True).values.cumsum(-1).gather(-1, _rank(logits))
+    return total - probability, total
 
 
 @EXERCISES.declare(top_p_filter)
@@ -219,68 +226,68 @@ class _:
             (torch.tensor([0.7, 1.2, -1.0]), 0.0),
             (torch.tensor([0.7, 1.2, -1.0]), 1.0),
             (torch.tensor([-50.0, 25.0, -30.0, 24.0]), 0.9),
-            (
-                torch.tensor([-50.0, 25.0, -30.0, 24.0]),
-                1.0,
-            ),  # a sum of probabilities is 1 long before its end
+            # a sum of probabilities is 1 long before its end
+            (torch.tensor([-50.0, 25.0, -30.0, 24.0]), 1.0),
+            (torch.tensor([[0.0, 1.0, 2.5, -1.0], [0.2, 0.1, 0.0, 0.3]]), 0.8),  # two texts at once
+            (torch.tensor([[0.0, 1.0, 2.5], [0.2, 0.1, 0.0]]), 0.0),
         ]
 
     class mistakes:
         def before_sorting(logits, p):
-            probability = torch.softmax(logits, 0)
-            return _keep(logits, probability.cumsum(0) - probability < p)
+            probability = torch.softmax(logits, -1)
+            return _keep(logits, probability.cumsum(-1) - probability < p)
 
-        def one_too_few(logits, p):
-            order, total = _cumulative(logits)
-            return _keep(logits, order[total <= p])
+        one_too_few = lambda logits, p: _keep(logits, _above(logits)[1] <= p)
 
         def one_too_many(logits, p):
-            order, total = _cumulative(logits)
-            return _keep(logits, order[: int((total < p).sum()) + 2])
+            count = (_above(logits)[1] < p).sum(-1, keepdim=True)
+            return _keep(logits, _rank(logits) < count + 2)
 
         zero = lambda logits, p: top_p_filter(logits, p).nan_to_num(neginf=0.0)
-        renormalises = lambda logits, p: torch.softmax(top_p_filter(logits, p), 0)
+        renormalises = lambda logits, p: torch.softmax(top_p_filter(logits, p), -1)
 
         def from_the_tail(logits, p):
-            order = logits.argsort()
-            probability = torch.softmax(logits[order], 0)
-            return _keep(logits, order[probability.cumsum(0) - probability < p])
+            total = _above(logits)[1]
+            return _keep(logits, 1 - total < p)
 
-        threshold = lambda logits, p: _keep(logits, torch.softmax(logits, 0) >= p)
-        min_p = lambda logits, p: _keep(logits, torch.softmax(logits, 0) >= 1 - p)
+        threshold = lambda logits, p: _keep(logits, torch.softmax(logits, -1) >= p)
+        min_p = lambda logits, p: _keep(logits, torch.softmax(logits, -1) >= 1 - p)
 
         def wrong_places(logits, p):
-            order, total = _cumulative(logits)
-            values = logits[order].clone()
-            values[total - torch.softmax(logits, 0)[order] >= p] = -math.inf
-            return values
+            values = logits.sort(-1, descending=True).values
+            return _keep(values, _above(values)[0] < p)
 
         def rounding(logits, p):
-            order, total = _cumulative(logits)
-            return _keep(
-                logits, order[total - torch.softmax(logits, 0)[order] < p] if p else order[:1]
-            )
+            return _keep(logits, (_above(logits)[0] < p) | (_rank(logits) == 0))
 
         def none_at_zero(logits, p):
             return top_p_filter(logits, p) if p else torch.full_like(logits, -math.inf)
 
         def no_softmax(logits, p):
-            order = _ranked(logits)
-            values = logits[order]
-            return _keep(logits, order[values.cumsum(0) - values < p])
+            values, order = logits.sort(-1, descending=True)
+            kept = _keep(values, values.cumsum(-1) - values < p)
+            return kept.gather(-1, order.argsort())
+
+        def all_rows_together(logits, p):
+            return top_p_filter(logits.flatten(), p).view_as(logits)
 
     class alternatives:
         def numpy(logits, p):
             values = np.asarray(logits)
-            weights = np.exp(values - values.max())
-            weights = weights / weights.sum()
-            order = np.argsort(-weights)
-            count = int(np.searchsorted(np.cumsum(weights[order]), p)) + 1 if p < 1 else len(values)
+            weights = np.exp(values - values.max(-1, keepdims=True))
+            weights = weights / weights.sum(-1, keepdims=True)
+            order = np.argsort(-weights, -1)
+            ranked = np.take_along_axis(weights, order, -1)
+            keep = (np.cumsum(ranked, -1) - ranked < p) | (p >= 1)
+            keep[..., 0] = True
             out = np.full_like(values, -np.inf)
-            out[order[:count]] = values[order[:count]]
+            chosen = np.where(keep, np.take_along_axis(values, order, -1), -np.inf)
+            np.put_along_axis(out, order, chosen, -1)
             return out
 
         def loop(logits, p):
+            if logits.ndim > 1:
+                return torch.stack([top_p_filter(row, p) for row in logits])
             weights = [math.exp(float(v)) for v in logits]
             kept, reached = [-math.inf] * len(weights), 0.0
             for i in sorted(range(len(weights)), key=lambda i: -weights[i]):
@@ -293,11 +300,9 @@ class _:
         def shift(logits, p):
             values, order = torch.sort(logits, descending=True)
             remove = torch.softmax(values.double(), -1).cumsum(-1) > p
-            remove[1:] = remove[:-1].clone()
-            remove[0] = False
-            out = logits.clone()
-            out[order[remove]] = float("-inf")
-            return out
+            remove[..., 1:] = remove[..., :-1].clone()
+            remove[..., 0] = False
+            return logits.masked_fill(remove.gather(-1, order.argsort(-1)), float("-inf"))
 
 
 def bits_per_char(nats_per_token, tokens, chars):

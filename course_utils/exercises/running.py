@@ -8,6 +8,7 @@ import functools
 import inspect
 import linecache
 import random
+import re
 import sys
 import threading
 import time
@@ -309,5 +310,7 @@ def _say_error(error, function, shown_call):
     if isinstance(error, TypeError) and "ellipsis" in reason.lower() and where:
         return message("check.partly_blank", **where)
     line = message("check.where", **where) if where else ""
+    if re.search("must match the size of tensor|could not be broadcast", reason):
+        line += message("check.broadcast")
     name = f"{type(error).__name__}: {reason}".removesuffix(": ")
     return message("check.raised", error=name, call=shown_call, where=line)
