@@ -176,7 +176,7 @@ def with_blocks(kind, vocab, width=128, layers=3, heads=4):
     return net
 
 
-def adamw(model, lr=3e-3):
+def adamw(model, lr=6e-3):
     """One AdamW for everything, in place of Muon and Adam."""
     return [
         torch.optim.AdamW(model.parameters(), lr, betas=(0.9, 0.95), weight_decay=0, fused=True)
