@@ -32,14 +32,15 @@ def _update(net, optimizer, loss, lr):
 class LSTM(nn.Module):
     """x: (batch, time) -> logits of the next one (batch, time, vocab), state.  Lecture 04's ``CharModel``."""
 
-    def __init__(self, vocab, width=256, embedding=64):
+    def __init__(self, vocab, width=256, embedding=64, dropout=0.0):
         super().__init__()
         self.embed, self.head = nn.Embedding(vocab, embedding), nn.Linear(width, vocab)
         self.rnn = nn.LSTM(embedding, width, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x, state=None):
-        h, state = self.rnn(self.embed(x), state)
-        return self.head(h), state
+        h, state = self.rnn(self.dropout(self.embed(x)), state)
+        return self.head(self.dropout(h)), state
 
 
 def _streams(ids, seed, rows=32, length=64, piece=1200):
@@ -70,6 +71,7 @@ def lstm_bits(ids, vocab, budget, seed, piece=1200, lr=4e-3, split="test", **siz
         state = tuple(s.detach() for s in state)
         loss = F.cross_entropy(logits.float().flatten(0, 1), part[:, 1:].flatten())
         _update(net, optimizer, loss, lr * min(1, share / 0.03) * (0.01 + 0.99 * _cosine(share)))
+    net.eval()
     test = ids[split]
     x, nats, state = test[: len(test) // 64 * 64].view(64, -1), 0.0, None
     with torch.no_grad():  # 64 parts, each read from its beginning

@@ -295,6 +295,7 @@ class _:
             counts = Counter(pairwise(tokens))
             return max(reversed(counts), key=counts.get)
 
+    class alternatives:
         def loop(tokens):
             counts, best = {}, None
             for i in range(len(tokens) - 1):
