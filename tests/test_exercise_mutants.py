@@ -29,6 +29,7 @@ COMPARE = {
     ast.Gt: (ast.GtE, ast.Lt),
     ast.GtE: (ast.Gt, ast.LtE),
     ast.Eq: (ast.NotEq, ast.LtE, ast.GtE),
+    ast.IsNot: (ast.Is,),
 }
 OPERATORS = {
     ast.Add: (ast.Sub, ast.Mult),
@@ -279,6 +280,7 @@ BROADCAST = "broadcasting puts the missing axis back"
 NEVER_EQUAL = "numbers with a fraction don't hit the limit exactly"
 NO_DIVISION_BY_ZERO = "the condition only has to fail where both totals are 0"
 OVERWRITTEN = "the centre is written over in the next line"
+ONLY_ITS_SHAPE = "only the shape is looked at"
 EQUIVALENT = {
     "active_units": {
         "return int((mu.var(0) >= 0.01).sum())": NEVER_EQUAL,
@@ -296,6 +298,7 @@ EQUIVALENT = {
         "closest = min(((abs(len(r) - len(candidate)), len(r)) for r in sorted(references)))[1]": "references have no order",
         "most = [max((ngrams(r, n)[g] for r in sorted(references))) for g in counts]": "references have no order",
     },
+    "causal_mask": {"return torch.ones(n, n).tril()": "check() gives an answer the reference's form"},
     "chain_log_probability": {
         "return sum((math.log2(conditional(x[:-1][:j])[x[j]]) for j in range(len(x))))": "j ends before the last symbol",
     },
@@ -314,6 +317,11 @@ EQUIVALENT = {
         "marginal = probs.mean(0)": BROADCAST,
         "marginal = probs.mean(0, keepdim=False)": BROADCAST,
         "kl = (torch.xlogy(probs, probs) - torch.xlogy(marginal, marginal)).sum(1)": "the mean over the images is taken earlier",
+    },
+    "merge_heads": {
+        "batch, heads, time, width = (-x).shape": ONLY_ITS_SHAPE,
+        "batch, heads, time, width = (0.5 * x).shape": ONLY_ITS_SHAPE,
+        "return x.transpose(2, 1).reshape(batch, time, heads * width)": "two axes change places",
     },
     "mixture_log_prob": {
         "log_weights = torch.log_softmax(logits, dim=-1)": ONE_AXIS,
@@ -339,6 +347,12 @@ EQUIVALENT = {
         "mask[:-1][:middle] = 1": "the last row is below the centre",
         "mask[middle, :middle + 1] = 1": OVERWRITTEN,
     },
+    "rotate": {
+        "half = x[1:].shape[-1] // 2": ONLY_ITS_SHAPE,
+        "half = x[:-1].shape[-1] // 2": ONLY_ITS_SHAPE,
+        "half = (-x).shape[-1] // 2": ONLY_ITS_SHAPE,
+        "half = (0.5 * x).shape[-1] // 2": ONLY_ITS_SHAPE,
+    },
     "rouge_l": {
         "row = [0] * (len(reference) + 2)": "the entry behind the end is never read",
         "row.append(before[:-1][j] + 1 if word == other else max(row[j], before[j + 1]))": "j ends before the last entry",
@@ -351,6 +365,19 @@ EQUIVALENT = {
     },
     "rouge_s": {
         f"return 2 * common / (a.total() + b.total()) if {name} else 0.0": NO_DIVISION_BY_ZERO for name in ("a", "b")
+    },
+    "scaled_dot_product_attention": {
+        "scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])": "two axes change places",
+        "scores = q @ k.transpose(-2, -1) / math.sqrt(q[1:].shape[-1])": ONLY_ITS_SHAPE,
+        "scores = q @ k.transpose(-2, -1) / math.sqrt(q[:-1].shape[-1])": ONLY_ITS_SHAPE,
+        "scores = q @ k.transpose(-2, -1) / math.sqrt((-q).shape[-1])": ONLY_ITS_SHAPE,
+        "scores = q @ k.transpose(-2, -1) / math.sqrt((0.5 * q).shape[-1])": ONLY_ITS_SHAPE,
+        "scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])": "queries and keys are as wide",
+    },
+    "split_heads": {
+        "batch, time, width = (-x).shape": ONLY_ITS_SHAPE,
+        "batch, time, width = (0.5 * x).shape": ONLY_ITS_SHAPE,
+        "return x.view(batch, time, heads, width // heads).transpose(2, 1)": "two axes change places",
     },
     "sample_pixels": {"return (noise <= p).float()": NEVER_EQUAL},
     "top_p_filter": {"dropped = (before > p) & (p < 1)": NEVER_EQUAL},
@@ -416,21 +443,26 @@ SENSIBLE = {  # exercise -> random arguments
     "binomial_sign_test": lambda draw: (draw.randint(0, (n := draw.randint(1, 80))), n),
     "bits_per_dim": lambda draw: (90 + torch.randn(5), (draw.randint(1, 3), draw.randint(1, 32), 28)),
     "bleu": lambda draw: (_words(draw), [_words(draw) for _ in range(draw.randint(1, 3))]),
+    "causal_mask": lambda draw: (draw.randint(1, 9),),
     "chain_log_probability": lambda draw: (_conditional, [draw.randint(0, 2) for _ in range(draw.randint(0, 9))]),
     "discretized_logistic": lambda draw: (_levels(9), torch.randn(9).double(), torch.randn(9).double() - 2),
     "frechet_distance": lambda draw: (*_gaussian(draw), *_gaussian(draw)),
     "gaussian_mle": lambda draw: ((draw.uniform(-3, 3) + torch.randn(draw.randint(1, 30))).numpy(),),
     "image_log_likelihood": lambda draw: ((torch.rand(20) < 0.5).float(), torch.rand(20)),
     "inception_score": lambda draw: (torch.softmax(2 * torch.randn(draw.randint(1, 20), draw.randint(2, 8)), 1),),
+    "merge_heads": lambda draw: (torch.randn(2, draw.randint(1, 4), draw.randint(1, 6), 3),),
     "mixture_log_prob": lambda draw: (3 * torch.randn(draw.randint(1, 9)), torch.randn(4), torch.randn(4), torch.rand(4) + 0.1),
     "monte_carlo": lambda draw: (torch.square, torch.randn(draw.randint(2, 90))),
     "mu_law_encode": lambda draw: (2 * torch.rand(50) - 1, draw.choice([3, 15, 255])),
     "mutual_information": lambda draw: (_table(draw.randint(1, 5), draw.randint(1, 5)),),
     "next_probabilities": lambda draw: (2 * torch.randn(n := draw.randint(2, 30)), draw.uniform(0.2, 3), draw.randrange(n)),
     "raster_mask": lambda draw: (2 * draw.randint(0, 9) + 1, draw.choice("AB")),
+    "rotate": lambda draw: (torch.randn(3, n := draw.randint(1, 9), 6), torch.arange(n)),
     "rouge_l": lambda draw: (_words(draw), _words(draw)),
     "rouge_n": lambda draw: (_words(draw), _words(draw), draw.randint(1, 4)),
     "rouge_s": lambda draw: (_words(draw), _words(draw)),
+    "scaled_dot_product_attention": lambda draw: (*torch.randn(3, 2, n := draw.randint(1, 6), 4), torch.ones(n, n).tril().bool()),
+    "split_heads": lambda draw: (torch.randn(2, draw.randint(1, 6), 12), draw.choice([1, 2, 3, 4])),
     "last_state": lambda draw: (torch.randn(3, 5, 2), torch.tensor([draw.randint(1, 5) for _ in range(3)])),
     "sample_pixels": lambda draw: (torch.rand(4, 9), torch.rand(4, 9)),
     "top_p_filter": lambda draw: (3 * torch.randn(draw.randint(2, 30)), draw.choice([0.0, draw.random(), 1.0])),

@@ -46,6 +46,17 @@ PROMISED = {
         "perplexity",
         "binomial_sign_test",
     ],
+    "lecture_09": [
+        "scaled_dot_product_attention",
+        "causal_mask",
+        "split_heads",
+        "merge_heads",
+        "rotate",
+        "rms_norm",
+        "most_frequent_pair",
+        "merge_pair",
+        "masked_lm_loss",
+    ],
     "lecture_03": ["ngram_probability", "bigram_gradient", "made_masks"],
     "lecture_03b": ["receptive_field", "mu_law_encode", "mu_law_decode"],
 }

@@ -31,6 +31,7 @@ AS_LONG_AS_A_CLASS = {
     "01_statistics",
     "01b_monte_carlo",
     "02_entropy",
+    "09_transformers",
     "03_autoregression",
     "03b_wavenet",
     "04_rnn_text_generation",
