@@ -162,7 +162,8 @@ def lecture():
     space = {"torch": torch, "nn": nn, "F": F, "math": math, "__name__": "lecture"}
     space |= {f.reference.__name__: f.reference for f in lecture_09b.EXERCISES}
     exec("from course_utils import *", space)
-    for cell in ("byte-pairs", "train-function", "induction-data", "attention-only", "looking-tools", "dates-model", "experts-layer"):  # fmt: skip
+    for cell in ("count-pairs",
+        "byte-pairs", "train-function", "induction-data", "attention-only", "looking-tools", "dates-model", "experts-layer"):  # fmt: skip
         exec(compile(cells[cell], cell, "exec"), space)
     return space
 
@@ -190,7 +191,7 @@ def test_each_merge_was_the_most_frequent_pair(tokeniser, lecture):
     for piece in lecture["PIECES"].findall("\n".join(SENTENCES)):
         words[tuple(piece.encode())] = words.get(tuple(piece.encode()), 0) + 1
     for pair, new in tokeniser.merges.items():
-        counts = lecture_09b.count_pairs(words)
+        counts = lecture["count_pairs"](words)
         assert counts[pair] == max(counts.values())
         merged = {}
         for word, n in words.items():
