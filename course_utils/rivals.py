@@ -1,6 +1,7 @@
-"""Rivals of lecture 09's GPT on the plays, trained for a given number of CPU seconds: lecture 04's LSTM and nanoGPT's recipe.
+"""Rivals of lecture 09's GPT on the plays, trained for a given number of CPU seconds: lecture 04's LSTM, nanoGPT's recipe, and the GPT
+itself with one part exchanged.
 
-Both read characters and return bits/char on the test plays.  The rates follow the clock, so each budget is a training of its own.
+The rates follow the clock, so each budget is a training of its own.
 """
 
 import math
@@ -10,12 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from . import data, runtime
-
-
-def _codes(split):
-    order = {c: i for i, c in enumerate(sorted(set(data.text("shakespeare"))))}
-    return torch.tensor([order[c] for c in data.text("shakespeare", split)])
+from . import runtime
+from .exercises.lecture_09 import merge_heads, rms_norm, split_heads
+from .gpt import GPT, Attention, Block
 
 
 def _cosine(share):
@@ -31,37 +29,50 @@ def _update(net, optimizer, loss, lr):
     optimizer.step()
 
 
-class CharLSTM(nn.Module):
-    """x: (batch, time) characters -> logits of the next one (batch, time, vocab), state."""
+class LSTM(nn.Module):
+    """x: (batch, time) -> logits of the next one (batch, time, vocab), state.  Lecture 04's ``CharModel``."""
 
-    def __init__(self, vocab, width=256):
+    def __init__(self, vocab, width=256, embedding=64):
         super().__init__()
-        self.embed, self.head = nn.Embedding(vocab, 64), nn.Linear(width, vocab)
-        self.rnn = nn.LSTM(64, width, batch_first=True)
+        self.embed, self.head = nn.Embedding(vocab, embedding), nn.Linear(width, vocab)
+        self.rnn = nn.LSTM(embedding, width, batch_first=True)
 
     def forward(self, x, state=None):
         h, state = self.rnn(self.embed(x), state)
         return self.head(h), state
 
 
-def lstm_bits(budget, seed):
-    """An LSTM of 256 units for ``budget`` CPU seconds: 32 streams, 64 characters a step, state carried, AdamW, clipped, cosine."""
+def _streams(ids, seed, rows=32, length=64, piece=1200):
+    """Endless (rows, length + 1) parts that go on where the last ones ended, and True where a pass over the text, in pieces, begins."""
+    draw = torch.Generator().manual_seed(seed)
+    pieces = ids[: len(ids) // piece * piece].view(-1, piece)
+    while True:
+        text = pieces[torch.randperm(len(pieces), generator=draw)].flatten()
+        text = text[: len(text) // rows * rows].view(rows, -1)
+        for start in range(0, text.shape[1] - length, length):
+            yield text[:, start : start + length + 1], start == 0
+
+
+def lstm_bits(ids, vocab, budget, seed, piece=1200, lr=4e-3, split="test", **size):
+    """Mean bits of a symbol of the test text by lecture 04's recipe for an LSTM after ``budget`` CPU seconds.
+
+    32 streams of shuffled pieces of the text, 64 symbols a step, the state carried; AdamW, clipped, a short warm-up and a cosine.
+    ids: {"train": (n,), "test": (n,)}, whole numbers below vocab.  size: of the LSTM, as its class takes it.
+    """
     torch.manual_seed(seed)
-    net, x = CharLSTM(77), _codes("train")
-    x = x[: len(x) // 32 * 32].view(32, -1)
-    optimizer = torch.optim.AdamW(net.parameters(), betas=(0.9, 0.99), weight_decay=0, fused=True)
-    start, step, chunks, state = time.process_time(), 0, (x.shape[1] - 1) // 64, None
+    net, batches = LSTM(vocab, **size), _streams(ids["train"], seed, piece=piece)
+    optimizer = torch.optim.AdamW(net.parameters(), betas=(0.9, 0.99), fused=True)
+    start, state = time.process_time(), None
     while (share := (time.process_time() - start) / budget) < 1:
-        at = step % chunks * 64
-        state = tuple(s.detach() for s in state) if at else None
+        part, fresh = next(batches)
         with runtime.autocast():
-            logits, state = net(x[:, at : at + 64], state)
-        loss = F.cross_entropy(logits.float().flatten(0, 1), x[:, at + 1 : at + 65].flatten())
-        _update(net, optimizer, loss, 4e-3 * min(1, share / 0.03) * (0.01 + 0.99 * _cosine(share)))
-        step += 1
-    x, nats, state = _codes("test"), 0.0, None
-    x = x[: len(x) // 64 * 64].view(64, -1)  # 64 pieces, each read from its beginning
-    with torch.no_grad():
+            logits, state = net(part[:, :-1], None if fresh else state)
+        state = tuple(s.detach() for s in state)
+        loss = F.cross_entropy(logits.float().flatten(0, 1), part[:, 1:].flatten())
+        _update(net, optimizer, loss, lr * min(1, share / 0.03) * (0.01 + 0.99 * _cosine(share)))
+    test = ids[split]
+    x, nats, state = test[: len(test) // 64 * 64].view(64, -1), 0.0, None
+    with torch.no_grad():  # 64 parts, each read from its beginning
         for part in torch.arange(x.shape[1] - 1).split(256):
             with runtime.autocast():
                 logits, state = net(x[:, part], state)
@@ -91,26 +102,82 @@ class NanoGPT(nn.Module):
         return h @ self.embed.weight.T  # the head is the embedding, transposed
 
 
-def nano_bits(budget, seed):
-    """nanoGPT's config/train_shakespeare_char.py as its README runs it on a CPU, for ``budget`` CPU seconds.
+def nano_bits(ids, vocab, budget, seed):
+    """Mean bits of a symbol of the test text by nanoGPT's config/train_shakespeare_char.py as its README runs it on a CPU, after ``budget`` CPU seconds.
 
     12 windows of 64 characters a step, AdamW with weight decay 0.1, warm-up, cosine down to a tenth; in float32, as published.
     """
     torch.manual_seed(seed)
-    net, x = NanoGPT(77), _codes("train")
+    net, train, test = NanoGPT(vocab), ids["train"], ids["test"]
     decayed, others = ([p for p in net.parameters() if (p.ndim == 2) == wide] for wide in (1, 0))
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0}]
     optimizer, start = torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=True), time.process_time()
     while (share := (time.process_time() - start) / budget) < 1:
-        window = x[torch.randint(len(x) - 65, (12, 1)) + torch.arange(65)]
+        window = train[torch.randint(len(train) - 65, (12, 1)) + torch.arange(65)]
         loss = F.cross_entropy(net(window[:, :-1]).flatten(0, 1), window[:, 1:].flatten())
         _update(net, optimizer, loss, 1e-3 * min(1, share / 0.05) * (0.1 + 0.9 * _cosine(share)))
-    x, nats = _codes("test"), 0.0
-    first = torch.arange(0, len(x) - 65, 32)  # windows overlap by half; the later half counts
+    nats, first = 0.0, torch.arange(0, len(test) - 65, 32)  # the later half of each counts
     with torch.no_grad():
         for rows in first.split(64):
-            window = x[rows[:, None] + torch.arange(65)]
-            nats += float(
-                F.cross_entropy(net(window[:, :-1])[:, 32:].mT, window[:, 33:], reduction="sum")
-            )
+            window = test[rows[:, None] + torch.arange(65)]
+            logits = net(window[:, :-1])[:, 32:]
+            nats += float(F.cross_entropy(logits.mT, window[:, 33:], reduction="sum"))
     return nats / (32 * len(first)) / math.log(2)
+
+
+# --- the lecture's GPT with one part exchanged -------------------------------------------------------------------------
+
+
+class Unrotated(Attention):
+    """Attention without positions; causal."""
+
+    def forward(self, x, start=0, cache=None):
+        q, k, v = (split_heads(part, self.heads) for part in self.qkv(x).chunk(3, dim=-1))
+        q, k = rms_norm(q, self.q_gain), rms_norm(k, self.k_gain)
+        return self.out(merge_heads(F.scaled_dot_product_attention(q, k, v, is_causal=True)))
+
+
+class NoPositions(GPT):
+    def __init__(self, vocab, width=128, layers=3, heads=4):
+        super().__init__(vocab, width, layers, heads)
+        for block in self.blocks:
+            block.attention = Unrotated(width, heads)
+
+
+class LearnedPositions(NoPositions):
+    """A learned vector for each of 64 places is added to the token's."""
+
+    def __init__(self, vocab, width=128, **more):
+        super().__init__(vocab, width, **more)
+        self.embed, self.place = nn.Embedding(vocab, width), nn.Embedding(64, width)
+        self.embed.register_forward_hook(lambda _, args, x: x + self.place.weight[: x.shape[1]])
+
+
+class NoNorm(Block):
+    """Nothing is normalised but queries and keys."""
+
+    def forward(self, x, start=0, cache=None):
+        x = x + self.attention(x)
+        return x + self.down(F.relu(self.up(x)).square())
+
+
+class PostNorm(Block):
+    """The order of 2017: first add, then normalise the sum."""
+
+    def forward(self, x, start=0, cache=None):
+        x = rms_norm(x + self.attention(x), self.norm1)
+        return rms_norm(x + self.down(F.relu(self.up(x)).square()), self.norm2)
+
+
+def with_blocks(kind, vocab, width=128, layers=3, heads=4):
+    """A GPT of other blocks, ``NoNorm`` or ``PostNorm``."""
+    net = GPT(vocab, width, layers, heads)
+    net.blocks = nn.ModuleList(kind(width, heads) for _ in range(layers))
+    return net
+
+
+def adamw(model, lr=6e-3):
+    """One AdamW for everything, in place of Muon and Adam."""
+    return [
+        torch.optim.AdamW(model.parameters(), lr, betas=(0.9, 0.95), weight_decay=0, fused=True)
+    ]

@@ -101,7 +101,7 @@ def test_this_system_has_wheels():
     assert pytorch.no_wheels_because() is None
 
 
-@pytest.mark.parametrize("wanted", ["torch>=2.6", f"torch=={TORCH}", "torchvision>=0.21"])
+@pytest.mark.parametrize("wanted", ["torch>=2.9", f"torch=={TORCH}", "torchvision>=0.24"])
 def test_a_python_that_is_too_new_is_named(monkeypatch, wanted):
     monkeypatch.setattr(pip.platform, "python_version", lambda: "3.15.0")
     said = f"ERROR: Could not find a version that satisfies the requirement {wanted} (from versions: none)"

@@ -228,9 +228,48 @@ def test_nanogpt_sees_no_future_and_has_its_published_size():
     assert not moved[:7].any() and moved[7:].all()
 
 
+def code(split):
+    return torch.tensor([ord(c) % 77 for c in data.text("shakespeare", split)[:100_000]])
+
+
 @pytest.mark.parametrize("rival", [rivals.lstm_bits, rivals.nano_bits])
 def test_rivals_learn_within_a_second(rival):
-    assert 2 < rival(0.8, seed=random.randrange(3)) < 6.2  # below log2 77 = 6.27
+    ids = {split: code(split) for split in ("train", "test")}
+    assert 2 < rival(ids, 77, 0.8, seed=random.randrange(3)) < 6.2  # below log2 77 = 6.27
+
+
+def test_the_streams_go_on_where_they_ended():
+    parts, text = rivals._streams(torch.arange(32 * 1200), seed=0), None
+    for part, fresh in (next(parts) for _ in range(40)):
+        assert part.shape == (32, 65)
+        assert fresh == (text is None or bool((part[:, 0] != text).any()))
+        text = part[:, -1]
+
+
+def test_without_positions_the_past_is_a_bag_and_with_learned_ones_it_is_not():
+    tokens, other = torch.arange(9)[None], torch.tensor([[4, 2, 6, 0, 5, 1, 3, 7, 8]])
+    for kind, moves in ((rivals.NoPositions, False), (rivals.LearnedPositions, True)):
+        net = random_weights(kind(20, width=16, layers=1, heads=2))
+        with torch.no_grad():
+            moved = (net(tokens) - net(other))[0, -1].abs().max()
+        assert bool(moved > 1e-6) == moves, kind
+
+
+def test_blocks_of_other_orders_are_what_they_say():
+    x = torch.randn(2, 5, 16, dtype=torch.float64)
+    post = random_weights(rivals.PostNorm(16, 2))
+    nn.init.ones_(post.norm2)
+    assert torch.allclose(post(x).square().mean(-1), torch.ones(2, 5).double(), atol=1e-3)
+    bare = random_weights(rivals.NoNorm(16, 2))
+    for gain in (bare.norm1, bare.norm2):
+        gain.requires_grad_(False).fill_(torch.nan)  # it is never read
+    assert bare(x).isfinite().all()
+
+
+@pytest.mark.parametrize("kind", [rivals.NoNorm, rivals.PostNorm])
+def test_other_blocks_see_no_future(kind):
+    net = random_weights(rivals.with_blocks(kind, 20, width=16, layers=2, heads=2))
+    assert torch.equal(sees(net, torch.arange(9)), causal_mask(9))
 
 
 # --- what ships -------------------------------------------------------------------------------------------------------
@@ -254,5 +293,7 @@ def test_the_shipped_gpt_reproduces_its_figure(held_out):
 
 def test_the_race_is_complete():
     record = json.loads((checkpoints.folder() / "09_designs.json").read_text("utf8"))
-    shapes = {name: [len(seeds) for seeds in record[name]] for name in ("gpt", "lstm", "nano")}
-    assert shapes == {"gpt": [3, 3, 3], "lstm": [3, 3, 3], "nano": [3]}
+    for name in ("gpt", "lstm", "lstm_pairs"):
+        assert [len(seeds) for seeds in record[name]] == [3, 3, 2], name
+    assert [len(seeds) for seeds in record["nano"]] == [2]
+    assert len(record["parts"]) == 11 and {len(s) for s in record["parts"].values()} == {3}

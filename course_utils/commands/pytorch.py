@@ -42,9 +42,9 @@ def no_wheels_because():
                 "https://www.python.org/downloads/ and name it: make lab PYTHON=/usr/local/bin/python3.13"
             )
         return (
-            "PyTorch has no wheels for Macs with an Intel processor since version 2.3; the course needs 2.6. What works here:\n"
+            "PyTorch has no wheels for Macs with an Intel processor since version 2.3; the course needs 2.9. What works here:\n"
             "conda, whose conda-forge builds PyTorch for these Macs (https://conda-forge.org/download):\n"
-            '  conda create -n generative-models -c conda-forge python=3.12 "pytorch>=2.6" torchvision\n'
+            '  conda create -n generative-models -c conda-forge python=3.12 "pytorch>=2.9" torchvision\n'
             "  conda activate generative-models\n"
             "  pip install -r requirements.txt && python -m course_utils lab\n"
             f"{ELSEWHERE}"
