@@ -61,9 +61,10 @@ class Dates:
         rows = [torch.tensor([number[c] for c in text]) for text in texts]
         return nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
-    def percent_exact(self, model, group):
-        """Per cent of a group's texts whose answer comes out right in every letter."""
-        right = (translate(model, self.sources[group]) == self.answers[group]).all(1)
+    def percent_exact(self, model, group, texts=None):
+        """Per cent of a group's texts, or of its first ``texts``, whose answer comes out right in every letter."""
+        written = translate(model, self.sources[group][:texts])
+        right = (written == self.answers[group][:texts]).all(1)
         return 100 * float(right.float().mean())
 
 
