@@ -1,5 +1,6 @@
-"""Lecture 09b: its tokeniser gives a library's tokens, its tools look where they say, its experts each get their own tokens."""
+"""Lecture 09b: its tokeniser gives a library's tokens, its tools look where they say and silence what they say."""
 
+import json
 import math
 
 import nbformat
@@ -8,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import dates, gpt
+from course_utils import checkpoints, gpt
 from course_utils.commands import notebooks
 from course_utils.exercises import lecture_09, lecture_09b
 
@@ -20,137 +21,8 @@ SENTENCES = [
 # tokens by Hugging Face's tokenizers 0.23.3: models.BPE with these merges, behind Split(PIECES) and ByteLevel without its own pattern
 MIXED = "All rights are equal: їжак, ёж, 猫 and déjà vu!\n\n  Все правы…\n"
 LIBRARY = [
-    [
-        65,
-        108,
-        108,
-        32,
-        104,
-        117,
-        109,
-        276,
-        32,
-        98,
-        101,
-        105,
-        110,
-        103,
-        115,
-        32,
-        97,
-        114,
-        101,
-        32,
-        98,
-        111,
-        114,
-        110,
-        32,
-        102,
-        114,
-        101,
-        101,
-        32,
-        279,
-        32,
-        101,
-        113,
-        117,
-        97,
-        108,
-        32,
-        105,
-        110,
-        32,
-        100,
-        105,
-        103,
-        110,
-        105,
-        116,
-        121,
-        32,
-        279,
-        32,
-        114,
-        105,
-        103,
-        104,
-        116,
-        115,
-        46,
-    ],
-    [
-        65,
-        108,
-        108,
-        32,
-        114,
-        105,
-        103,
-        104,
-        116,
-        115,
-        32,
-        97,
-        114,
-        101,
-        32,
-        101,
-        113,
-        117,
-        97,
-        108,
-        58,
-        32,
-        209,
-        151,
-        208,
-        182,
-        260,
-        208,
-        186,
-        44,
-        32,
-        209,
-        145,
-        208,
-        182,
-        44,
-        32,
-        231,
-        140,
-        171,
-        32,
-        279,
-        32,
-        100,
-        195,
-        169,
-        106,
-        195,
-        160,
-        32,
-        118,
-        117,
-        33,
-        10,
-        10,
-        32,
-        267,
-        146,
-        257,
-        208,
-        181,
-        286,
-        271,
-        209,
-        139,
-        226,
-        128,
-        166,
-        10,
-    ],
+    "65 108 108 32 104 117 109 276 32 98 101 105 110 103 115 32 97 114 101 32 98 111 114 110 32 102 114 101 101 32 279 32 101 113 117 97 108 32 105 110 32 100 105 103 110 105 116 121 32 279 32 114 105 103 104 116 115 46",
+    "65 108 108 32 114 105 103 104 116 115 32 97 114 101 32 101 113 117 97 108 58 32 209 151 208 182 260 208 186 44 32 209 145 208 182 44 32 231 140 171 32 279 32 100 195 169 106 195 160 32 118 117 33 10 10 32 267 146 257 208 181 286 271 209 139 226 128 166 10",
 ]
 
 
@@ -163,7 +35,7 @@ def lecture():
     space |= {f.reference.__name__: f.reference for f in lecture_09b.EXERCISES}
     exec("from course_utils import *", space)
     for cell in ("count-pairs",
-        "byte-pairs", "train-function", "induction-data", "attention-only", "looking-tools", "dates-model", "experts-layer"):  # fmt: skip
+        "byte-pairs", "train-function", "induction-data", "attention-only", "looking-tools"):  # fmt: skip
         exec(compile(cells[cell], cell, "exec"), space)
     return space
 
@@ -177,7 +49,7 @@ def tokeniser(lecture):
 
 
 def test_tokens_are_the_librarys(tokeniser):
-    assert [tokeniser.encode(text) for text in [*SENTENCES[:1], MIXED]] == LIBRARY
+    assert [" ".join(map(str, tokeniser.encode(text))) for text in (SENTENCES[0], MIXED)] == LIBRARY
 
 
 @pytest.mark.parametrize("text", [*SENTENCES, MIXED, "", " \t\n\n", "猫🙂", "a" * 50])
@@ -220,7 +92,7 @@ def test_weights_are_those_that_the_layer_uses(lecture):
     net(tokens)
     seen = list(zip(heard, read, net.blocks, strict=True))
     for weights, (out, x, layer) in zip(lecture["attention_weights"](net, tokens), seen, strict=True):  # fmt: skip
-        values = lecture_09.split_heads(layer.qkv(x).chunk(3, dim=-1)[2], 2)
+        values = lecture_09.split_heads(layer.qkv(x).chunk(3, dim=-1)[2], 4)
         assert torch.allclose(lecture_09.merge_heads(weights @ values), out, atol=1e-10)
         assert torch.allclose(weights.sum(-1), torch.ones(1, dtype=torch.float64))
 
@@ -253,109 +125,26 @@ def test_a_perfect_induction_head_scores_one():
     assert lecture_09b.induction_scores(weights, 5).tolist() == [1.0]
 
 
-# --- dates ------------------------------------------------------------------------------------------------------------
+# --- training and the record -----------------------------------------------------------------------------------------
 
 
-def test_dates_are_held_out_whole():
-    pairs = dates.pairs()
-    answers = {group: {answer for _, answer in texts} for group, texts in pairs.items()}
-    assert {group: len(texts) for group, texts in pairs.items() if group != "train"} == {"valid": 1200, "new dates": 1200, "new years": 1200}  # fmt: skip
-    for group in ("valid", "new dates", "new years"):
-        assert not answers[group] & answers["train"]
-    assert all(answer < "1980" for answer in answers["new years"])
-    assert all(answer >= "1980" for answer in answers["train"] | answers["valid"])
-    assert all(dates.by_rule(text) == answer for texts in pairs.values() for text, answer in texts)
-
-
-@pytest.mark.parametrize("kind", ["transformer", "recurrent", "recurrent with attention"])
-def test_translators_read_the_source_and_no_future_letter(lecture, kind):
+def test_training_falls_to_the_task(lecture):
+    """Rows of two symbols in turn: half a dozen updates are enough to be better than a guess."""
     torch.manual_seed(0)
-    net = {
-        "transformer": lambda: lecture["EncoderDecoder"](20, 16),
-        "recurrent": lambda: dates.Recurrent(20, 16),
-        "recurrent with attention": lambda: dates.Recurrent(20, 16, lecture["CrossAttention"](16)),
-    }[kind]()
-    net = random_net(net)
-    source, answer = torch.randint(1, 20, (2, 8)), torch.randint(20, (2, 6))
-    other, later = source.clone(), answer.clone()
-    other[:, 2] = 20 - other[:, 2]
-    later[:, 4] = (later[:, 4] + 1) % 20
-    with torch.no_grad():
-        logits = net(source, answer)
-        assert (net(other, answer) - logits)[source[:, 2] != 10].abs().amax(-1).gt(0).all()
-        moved = (net(source, later) - logits).abs().amax((0, 2))
-    assert not moved[:4].any() and moved[4:].all()
+    net = lecture["AttentionOnly"](1, symbols=8, width=16)
+    row = torch.tensor([[1, 2] * 5])
+
+    def loss_of(model, batch):
+        return F.cross_entropy(model(batch[:, :-1]).mT, batch[:, 1:])
+
+    first = float(loss_of(net, row).detach())
+    lecture["train"](net, loss_of, [row] * 30, 12)
+    assert float(loss_of(net, row).detach()) < first / 2
 
 
-def test_exactness_counts_whole_answers():
-    task = dates.Dates()
-
-    class Knowing(nn.Module):
-        """Knows all answers but those of the first source; there one letter is wrong."""
-
-        def forward(self, source, answer):
-            step = answer.shape[1] - 1
-            letters = task.answers["valid"][:, step].clone()
-            letters[0] += int(step == 9)
-            return F.one_hot(letters, len(task.letters) + 1)[:, None].float()
-
-    assert task.percent_exact(Knowing(), "valid") == pytest.approx(100 - 100 / 1200)
-
-
-# --- experts ----------------------------------------------------------------------------------------------------------
-
-
-def test_each_token_gets_the_answer_of_its_expert(lecture):
-    layer = random_net(lecture["Experts"](8))
-    x = torch.randn(3, 5, 8, dtype=torch.float64)
-    with torch.no_grad():
-        out = layer(x).flatten(0, 1)
-        for token, said in zip(x.flatten(0, 1), out, strict=True):
-            p = layer.router(token).float().softmax(0)
-            best = int(p.argmax())
-            hidden = F.relu(layer.up[best](token)).square()
-            assert torch.allclose(said, p[best] * layer.down[best](hidden), atol=1e-6)
-
-
-def test_imbalance_is_one_if_even_and_two_if_one_expert_has_all(lecture):
-    layer = lecture["Experts"](4)
-    nn.init.zeros_(layer.router.weight)
-    layer.router.weight.data[0, 0] = 50.0
-    one_sided = torch.zeros(1, 6, 4)
-    one_sided[..., 0] = 1
-    layer(one_sided)
-    assert float(layer.imbalance.detach()) == pytest.approx(2, abs=1e-4)
-    even = one_sided.clone()
-    even[:, ::2, 0] = -1
-    layer(even)
-    assert float(layer.imbalance.detach()) == pytest.approx(1, abs=1e-4)
-
-
-def test_the_router_learns_through_the_gate(lecture):
-    layer = random_net(lecture["Experts"](8))
-    layer(torch.randn(2, 5, 8, dtype=torch.float64)).square().sum().backward()
-    assert layer.router.weight.grad.abs().max() > 0
-
-
-# --- training ---------------------------------------------------------------------------------------------------------
-
-
-def test_rates_stay_and_then_fall_to_zero(lecture):
-    net, rates = nn.Linear(1, 1), []
-    real = torch.optim.Adam.step
-
-    class Watched(torch.optim.Adam):
-        def step(self, *args, **kwargs):
-            rates.append(self.param_groups[0]["lr"])
-            return real(self, *args, **kwargs)
-
-    keep, torch.optim.Adam = torch.optim.Adam, Watched
-    try:
-        batches = iter([torch.ones(1, 1)] * 10)
-        losses = lecture["train"](
-            net, lambda m, x: m(x).square().sum(), batches, adam=0.1, steps=10
-        )
-    finally:
-        torch.optim.Adam = keep
-    assert len(losses) == 10
-    assert rates == pytest.approx([0.1] * 6 + [0.08, 0.06, 0.04, 0.02])
+def test_the_record_has_three_seeds_of_eight_heads():
+    record = json.loads((checkpoints.folder() / "09b_induction.json").read_text("utf8"))
+    assert len(record["seeds"]) == 3
+    for run in record["seeds"]:
+        assert len(run["without"]) == len(run["heads"]) == 8
+        assert run["bits"] < run["one_layer"] / 4 < 6 / 4  # a guess costs 6 bits
