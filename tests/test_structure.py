@@ -31,12 +31,13 @@ AS_LONG_AS_A_CLASS = {
     "01_statistics",
     "01b_monte_carlo",
     "02_entropy",
-    "09_transformers",
     "03_autoregression",
     "03b_wavenet",
     "04_rnn_text_generation",
     "04b_rnn_deeper",
     "lab_04_word_level",
+    "09_transformers",
+    "09b_transformers_deeper",
 }
 MAX_CELLS, MAX_LINES_OF_CODE, MAX_SLIDES, MAX_MINUTES = 75, 700, 45, 75
 SLIDE_TYPES = {
