@@ -57,7 +57,7 @@ PROMISED = {
         "merge_pair",
         "masked_lm_loss",
     ],
-    "lecture_09b": ["induction_scores"],
+    "lecture_09b": ["induction_scores", "top_1_route"],
     "lecture_03": ["ngram_probability", "bigram_gradient", "made_masks"],
     "lecture_03b": ["receptive_field", "mu_law_encode", "mu_law_decode"],
 }

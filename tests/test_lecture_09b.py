@@ -1,4 +1,4 @@
-"""Lecture 09b: its tokeniser gives a library's tokens, its tools look where they say and silence what they say."""
+"""Lecture 09b: its tokeniser gives a library's tokens, its tools look where they say, its experts each get their own tokens."""
 
 import json
 import math
@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import checkpoints, gpt
+from course_utils import checkpoints, dates, gpt
 from course_utils.commands import notebooks
-from course_utils.exercises import lecture_09, lecture_09b
+from course_utils.exercises import lecture_04b, lecture_09, lecture_09b
 
 SENTENCES = [
     "All human beings are born free and equal in dignity and rights.",
@@ -35,7 +35,7 @@ def lecture():
     space |= {f.reference.__name__: f.reference for f in lecture_09b.EXERCISES}
     exec("from course_utils import *", space)
     for cell in ("count-pairs",
-        "byte-pairs", "train-function", "induction-data", "attention-only", "looking-tools"):  # fmt: skip
+        "byte-pairs", "train-function", "induction-data", "attention-only", "looking-tools", "cross-attention", "dates-model", "experts-layer", "experts-rivals"):  # fmt: skip
         exec(compile(cells[cell], cell, "exec"), space)
     return space
 
@@ -123,6 +123,129 @@ def test_a_perfect_induction_head_scores_one():
     t = torch.arange(12)
     weights = F.one_hot((t - 4).clamp(min=0), 12).double()[None]  # period 5: looks at t - 5 + 1
     assert lecture_09b.induction_scores(weights, 5).tolist() == [1.0]
+
+
+# --- dates ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lecture_04():
+    """Lecture 04b's date task and its translator, as its cells define them."""
+    (path,) = notebooks.paths(["04b_rnn_deeper"])
+    cells = {c.id: c.source for c in nbformat.read(path, as_version=4).cells}
+    space = {"padded": lambda texts, symbols: (texts, symbols), "__name__": "lecture"}
+    space["last_state"] = lecture_04b.last_state
+    exec("from course_utils import *", space)
+    model = cells["seq2seq-model"]
+    for source in (cells["dates"], model[: model.index("torch.manual_seed")]):
+        exec(source, space)
+    return space
+
+
+def test_dates_are_lecture_04bs(lecture_04):
+    ours, theirs = dates.pairs(), lecture_04["pairs"]
+    assert {group: ours[group] for group in dates.HELD_OUT} == {group: theirs[group] for group in dates.HELD_OUT}  # fmt: skip
+    assert ours["train"] + ours["valid"] == theirs["train"] and len(ours["valid"]) == 1200
+    assert dates.Dates().letters == lecture_04["date_letters"]
+
+
+def test_no_held_out_date_is_known_and_the_rule_is_right():
+    pairs = dates.pairs()
+    answers = {group: {answer for _, answer in texts} for group, texts in pairs.items()}
+    for group in ("valid", *dates.HELD_OUT):
+        assert not answers[group] & answers["train"]
+    assert all(dates.by_rule(text) == answer for texts in pairs.values() for text, answer in texts)
+
+
+def test_the_recurrent_translator_is_lecture_04bs(lecture_04):
+    torch.manual_seed(0)
+    theirs, ours = lecture_04["Translator"](20, 16), dates.Recurrent(20, 16)
+    ours.load_state_dict(theirs.state_dict())
+    source, answer = torch.randint(1, 20, (3, 8)), torch.randint(20, (3, 6))
+    source[0, 5:] = 0
+    lengths = torch.tensor([5, 8, 8])
+    batch = source, lengths, answer
+    assert torch.allclose(ours(source, answer), theirs(*batch))
+    loss = dates.loss(ours, (source, answer))
+    assert torch.allclose(loss, lecture_04["date_loss"](theirs, batch))
+
+
+@pytest.mark.parametrize("kind", ["transformer", "recurrent", "recurrent with attention"])
+def test_translators_read_the_source_and_no_future_letter(lecture, kind):
+    torch.manual_seed(0)
+    net = {
+        "transformer": lambda: lecture["EncoderDecoder"](20, 16),
+        "recurrent": lambda: dates.Recurrent(20, 16),
+        "recurrent with attention": lambda: dates.Recurrent(20, 16, lecture["CrossAttention"](16)),
+    }[kind]()
+    net = random_net(net)
+    source, answer = torch.randint(1, 20, (2, 8)), torch.randint(20, (2, 6))
+    other, later = source.clone(), answer.clone()
+    other[:, 2] = other[:, 2] % 19 + 1
+    later[:, 4] = (later[:, 4] + 1) % 20
+    with torch.no_grad():
+        logits = net(source, answer)
+        assert (net(other, answer) - logits).abs().amax(-1).gt(0).all()
+        moved = (net(source, later) - logits).abs().amax((0, 2))
+    assert not moved[:4].any() and moved[4:].all()
+
+
+def test_exactness_counts_whole_answers():
+    task = dates.Dates()
+
+    class Knowing(nn.Module):
+        """Knows all answers; in the first one the last letter is wrong."""
+
+        def forward(self, source, answer):
+            step = answer.shape[1] - 1
+            letters = task.answers["valid"][:, step].clone()
+            letters[0] += int(step == 9)
+            return F.one_hot(letters, len(task.letters) + 1)[:, None].float()
+
+    assert task.percent_exact(Knowing(), "valid") == pytest.approx(100 - 100 / 1200)
+
+
+# --- experts ----------------------------------------------------------------------------------------------------------
+
+
+def test_each_token_gets_the_answer_of_its_expert(lecture):
+    layer = random_net(lecture["Experts"](8))
+    x = torch.randn(3, 5, 8, dtype=torch.float64)
+    with torch.no_grad():
+        out = layer(x).flatten(0, 1)
+        for token, said in zip(x.flatten(0, 1), out, strict=True):
+            p = layer.router(token).float().softmax(0)
+            best = int(p.argmax())
+            hidden = F.relu(layer.up[best](token)).square()
+            assert torch.allclose(said, p[best] * layer.down[best](hidden), atol=1e-6)
+
+
+def test_imbalance_is_one_if_even_and_two_if_one_expert_has_all(lecture):
+    layer = lecture["Experts"](4)
+    nn.init.zeros_(layer.router.weight)
+    layer.router.weight.data[0, 0] = 50.0
+    one_sided = torch.zeros(1, 6, 4)
+    one_sided[..., 0] = 1
+    layer(one_sided)
+    assert float(layer.imbalance.detach()) == pytest.approx(2, abs=1e-4)
+    even = one_sided.clone()
+    even[:, ::2, 0] = -1
+    layer(even)
+    assert float(layer.imbalance.detach()) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_router_learns_through_the_gate(lecture):
+    layer = random_net(lecture["Experts"](8))
+    layer(torch.randn(2, 5, 8, dtype=torch.float64)).square().sum().backward()
+    assert layer.router.weight.grad.abs().max() > 0
+
+
+def test_the_wide_block_has_the_parameters_of_two_experts(lecture):
+    def size(block):
+        return sum(p.numel() for name, p in block.named_parameters() if "router" not in name)
+
+    one, wide, two = (kind(8, 2) for kind, _ in (lecture["WAYS"][way] for way in ("dense", "dense, twice as wide", "two experts")))  # fmt: skip
+    assert size(wide) == size(two) == size(one) + 2 * 8 * 32
 
 
 # --- training and the record -----------------------------------------------------------------------------------------

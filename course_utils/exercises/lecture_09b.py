@@ -1,4 +1,4 @@
-"""Exercise of lecture 09b, transformers deeper: the reference, cases, and the answers that students really give."""
+"""Exercises of lecture 09b, transformers deeper: references, cases, and the answers that students really give."""
 
 import torch
 
@@ -59,3 +59,42 @@ class _:
         def loop(weights, period):
             places = range(period, weights.shape[1])
             return [sum(float(w[t, t - period + 1]) for t in places) / len(places) for w in weights]
+
+
+def top_1_route(logits):
+    """Send each token to one expert: logits (..., experts) -> its number (...), and its probability by the softmax over experts (...)."""
+    gate, expert = logits.softmax(-1).max(-1)
+    return expert, gate
+
+
+@EXERCISES.declare(top_1_route, differentiable=True)
+class _:
+    def cases():
+        shapes = [(3, 2), (6, 4), (1, 3), (2, 5, 3)]
+        return [(2 * torch.randn(*shape, generator=_generator(sum(shape))),) for shape in shapes]
+
+    class mistakes:
+        least_likely = lambda logits: tuple(reversed(logits.softmax(-1).min(-1)))
+        gate_is_one = lambda logits: (logits.argmax(-1), torch.ones_like(logits[..., 0]))
+        gate_is_logit = lambda logits: tuple(reversed(logits.max(-1)))
+        gate_is_sigmoid = lambda logits: (logits.argmax(-1), logits.amax(-1).sigmoid())
+        gate_is_log = lambda logits: (logits.argmax(-1), logits.log_softmax(-1).amax(-1))
+        swapped = lambda logits: tuple(logits.softmax(-1).max(-1))
+        all_gates = lambda logits: (logits.argmax(-1), logits.softmax(-1))
+        expert_picks_token = lambda logits: (logits.argmax(-2), logits.softmax(-2).amax(-2))
+
+        def over_tokens(logits):
+            expert = logits.argmax(-1)
+            return expert, logits.softmax(-2).gather(-1, expert[..., None])[..., 0]
+
+        def detached(logits):
+            gate, expert = logits.softmax(-1).max(-1)
+            return expert, gate.detach()
+
+    class alternatives:
+        def gathered(logits):
+            expert = logits.argmax(-1)
+            return expert, logits.softmax(-1).gather(-1, expert[..., None]).squeeze(-1)
+
+        def by_hand(logits):
+            return logits.argmax(-1), 1 / (logits - logits.amax(-1, keepdim=True)).exp().sum(-1)
