@@ -87,22 +87,17 @@ def translate(model, source):
 
 
 class Recurrent(nn.Module):
-    """Lecture 04b's translator.  source (batch, time), answer so far (batch, steps) -> logits of its next letters (batch, steps, letters).
+    """Lecture 04b's translator.  source (batch, time), answer so far (batch, steps) -> logits of its next letters (batch, steps, letters)."""
 
-    cross: None, or a module (states of the decoder, states of the encoder) -> (batch, steps, width), added to the decoder's (Bahdanau et
-    al. 2015, in its shape).
-    """
-
-    def __init__(self, letters, width=128, cross=None):
+    def __init__(self, letters, width=128):
         super().__init__()
         self.embed = nn.Embedding(letters, 24)
         self.encoder = nn.GRU(24, width, batch_first=True)
         self.decoder = nn.GRU(24, width, batch_first=True)
         self.head = nn.Linear(width, letters)
-        self.cross = cross
 
     def forward(self, source, answer):
         read, _ = self.encoder(self.embed(source))
-        last = last_state(read, (source > 0).sum(1))  # (batch, width)
+        last = last_state(read, (source > 0).sum(1))  # (batch, width): all that the decoder gets
         h, _ = self.decoder(self.embed(answer), last[None])
-        return self.head(h if self.cross is None else h + self.cross(h, read))
+        return self.head(h)

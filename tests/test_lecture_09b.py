@@ -170,13 +170,12 @@ def test_the_recurrent_translator_is_lecture_04bs(lecture_04):
     assert torch.allclose(loss, lecture_04["date_loss"](theirs, batch))
 
 
-@pytest.mark.parametrize("kind", ["transformer", "recurrent", "recurrent with attention"])
+@pytest.mark.parametrize("kind", ["transformer", "recurrent"])
 def test_translators_read_the_source_and_no_future_letter(lecture, kind):
     torch.manual_seed(0)
     net = {
         "transformer": lambda: lecture["EncoderDecoder"](20, 16),
         "recurrent": lambda: dates.Recurrent(20, 16),
-        "recurrent with attention": lambda: dates.Recurrent(20, 16, lecture["CrossAttention"](16)),
     }[kind]()
     net = random_net(net)
     source, answer = torch.randint(1, 20, (2, 8)), torch.randint(20, (2, 6))
@@ -271,3 +270,31 @@ def test_the_record_has_three_seeds_of_eight_heads():
     for run in record["seeds"]:
         assert len(run["without"]) == len(run["heads"]) == 8
         assert run["bits"] < run["one_layer"] / 4 < 6 / 4  # a guess costs 6 bits
+
+
+def record(name):
+    return json.loads((checkpoints.folder() / f"{name}.json").read_text("utf8"))
+
+
+def test_translators_had_equal_time_and_the_rate_of_their_validation_dates():
+    for result in record("09b_dates")["translators"].values():
+        assert [run["seed"] for run in result["seeds"]] == [0, 1, 2]
+        assert all(run["seconds"] == pytest.approx(12, rel=0.1) for run in result["seeds"])
+        best = min(result["tried"], key=lambda run: run["valid"])
+        assert {run["rate"] for run in result["seeds"]} == {best["rate"]}
+
+
+def test_sizes_had_equal_tokens_and_then_equal_seconds():
+    runs = record("09b_scaling")["runs"]
+    for kind in ("tokens", "seconds"):
+        assert [(run["seed"], run["width"]) for run in runs[kind]] == [(seed, width) for seed in range(3) for width in (16, 32, 64, 128)]  # fmt: skip
+    assert {run["steps"] for run in runs["tokens"]} == {160}
+    assert all(run["seconds"] == pytest.approx(6.2, rel=0.1) for run in runs["seconds"])
+
+
+def test_experts_and_their_rivals_had_the_same_steps():
+    ways = record("09b_experts")["runs"]
+    assert all([run["seed"] for run in runs] == [0, 1, 2] for runs in ways.values())
+    assert {run["steps"] for runs in ways.values() for run in runs} == {160}
+    wide, two = (ways[way][0]["parameters"] for way in ("dense, twice as wide", "two experts"))
+    assert two - wide == 2 * 2 * 64  # the routers of two blocks
