@@ -289,7 +289,9 @@ def test_sizes_had_equal_tokens_and_then_equal_seconds():
     for kind in ("tokens", "seconds"):
         assert [(run["seed"], run["width"]) for run in runs[kind]] == [(seed, width) for seed in range(3) for width in (16, 32, 64, 128)]  # fmt: skip
     assert {run["steps"] for run in runs["tokens"]} == {160}
-    assert all(run["seconds"] == pytest.approx(6.2, rel=0.1) for run in runs["seconds"])
+    for width in (16, 32, 64, 128):
+        took = [run["seconds"] for run in runs["seconds"] if run["width"] == width]
+        assert sum(took) / 3 == pytest.approx(6.2, rel=0.05)
 
 
 def test_experts_and_their_rivals_had_the_same_steps():
