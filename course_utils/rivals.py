@@ -54,14 +54,14 @@ def _streams(ids, seed, rows=32, length=64, piece=1200):
             yield text[:, start : start + length + 1], start == 0
 
 
-def lstm_bits(ids, vocab, budget, seed, piece=1200, lr=4e-3, split="test", **size):
+def lstm_bits(ids, vocab, budget, seed, lr=4e-3, split="test", **size):
     """Mean bits of a symbol of the test text by lecture 04's recipe for an LSTM after ``budget`` CPU seconds.
 
     32 streams of shuffled pieces of the text, 64 symbols a step, the state carried; AdamW, clipped, a short warm-up and a cosine.
-    ids: {"train": (n,), "test": (n,)}, whole numbers below vocab.  size: of the LSTM, as its class takes it.
+    ids: {"train": (n,), "test": (n,)}, whole numbers below vocab.  split: of ids, what is judged.  size: of the LSTM, as its class takes it.
     """
     torch.manual_seed(seed)
-    net, batches = LSTM(vocab, **size), _streams(ids["train"], seed, piece=piece)
+    net, batches = LSTM(vocab, **size), _streams(ids["train"], seed)
     optimizer = torch.optim.AdamW(net.parameters(), betas=(0.9, 0.99), fused=True)
     start, state = time.process_time(), None
     while (share := (time.process_time() - start) / budget) < 1:
@@ -151,7 +151,7 @@ class LearnedPositions(NoPositions):
 
     def __init__(self, vocab, width=128, **more):
         super().__init__(vocab, width, **more)
-        self.embed, self.place = nn.Embedding(vocab, width), nn.Embedding(64, width)
+        self.place = nn.Embedding(64, width)
         self.embed.register_forward_hook(lambda _, args, x: x + self.place.weight[: x.shape[1]])
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from weights import random_weights
 
 from course_utils import checkpoints, data
 from course_utils.commands.notebooks import model_cells
@@ -13,15 +14,6 @@ from course_utils.exercises.lecture_03 import bigram_gradient
 def lecture():
     """Names that the cells tagged "model" define."""
     return model_cells("03_autoregression")
-
-
-def random_weights(net, seed=0):
-    """No zeros at the start, which would hide a leak."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in net.parameters():
-            p.copy_(torch.randn(p.shape, generator=generator) * 0.3)
-    return net.double()
 
 
 @pytest.mark.parametrize("name", ["FVSBN", "MADE"])

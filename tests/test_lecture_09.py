@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from weights import random_weights
 
 from course_utils import checkpoints, data, gpt, rivals
 from course_utils.commands import notebooks
@@ -23,15 +24,6 @@ from course_utils.exercises.lecture_09 import (
     scaled_dot_product_attention,
     split_heads,
 )
-
-
-def random_weights(net, seed=0):
-    """No zero hides a leak or a missing path; double precision."""
-    torch.manual_seed(seed)
-    net = net.double().eval()
-    for p in net.parameters():
-        nn.init.normal_(p, std=0.3)
-    return net
 
 
 def small(**more):

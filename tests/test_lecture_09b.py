@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from weights import random_weights
 
 from course_utils import checkpoints, dates, gpt
 from course_utils.commands import notebooks
@@ -75,15 +76,8 @@ def test_each_merge_was_the_most_frequent_pair(tokeniser, lecture):
 # --- looking ----------------------------------------------------------------------------------------------------------
 
 
-def random_net(net):
-    torch.manual_seed(0)
-    for p in net.parameters():
-        nn.init.normal_(p, std=0.3)
-    return net.double().eval()
-
-
 def test_weights_are_those_that_the_layer_uses(lecture):
-    net = random_net(lecture["AttentionOnly"](2, symbols=20, width=16))
+    net = random_weights(lecture["AttentionOnly"](2, symbols=20, width=16))
     tokens = torch.randint(20, (3, 9), generator=torch.Generator().manual_seed(1))
     heard, read = [], []
     for layer in net.blocks:
@@ -98,7 +92,7 @@ def test_weights_are_those_that_the_layer_uses(lecture):
 
 
 def test_a_silenced_head_adds_nothing_and_comes_back(lecture):
-    layer = random_net(gpt.Attention(16, 2))
+    layer = random_weights(gpt.Attention(16, 2))
     x = torch.randn(2, 7, 16, dtype=torch.float64)
     with torch.no_grad():
         whole = layer(x)
@@ -177,7 +171,7 @@ def test_translators_read_the_source_and_no_future_letter(lecture, kind):
         "transformer": lambda: lecture["EncoderDecoder"](20, 16),
         "recurrent": lambda: dates.Recurrent(20, 16),
     }[kind]()
-    net = random_net(net)
+    net = random_weights(net)
     source, answer = torch.randint(1, 20, (2, 8)), torch.randint(20, (2, 6))
     other, later = source.clone(), answer.clone()
     other[:, 2] = other[:, 2] % 19 + 1
@@ -208,7 +202,7 @@ def test_exactness_counts_whole_answers():
 
 
 def test_each_token_gets_the_answer_of_its_expert(lecture):
-    layer = random_net(lecture["Experts"](8))
+    layer = random_weights(lecture["Experts"](8))
     x = torch.randn(3, 5, 8, dtype=torch.float64)
     with torch.no_grad():
         out = layer(x).flatten(0, 1)
@@ -234,7 +228,7 @@ def test_imbalance_is_one_if_even_and_two_if_one_expert_has_all(lecture):
 
 
 def test_the_router_learns_through_the_gate(lecture):
-    layer = random_net(lecture["Experts"](8))
+    layer = random_weights(lecture["Experts"](8))
     layer(torch.randn(2, 5, 8, dtype=torch.float64)).square().sum().backward()
     assert layer.router.weight.grad.abs().max() > 0
 
