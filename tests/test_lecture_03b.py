@@ -146,6 +146,11 @@ def test_expand_is_the_decoder_of_any_number(cells):
     x = torch.linspace(-1, 1, 4001) ** 5  # soft sounds as well
     for bits in (4, 8):
         assert len(cells["quantised"](x, bits, "mu-law").unique()) == 2**bits
+        levels = cells["quantised"](x, bits, "equal steps").unique()
+        assert (
+            len(levels) == 2**bits - 1 and levels[2 ** (bits - 1) - 1] == 0
+        )  # silence stays silent
+        assert float(levels.diff().std()) < 1e-6
 
 
 def test_students_t_is_scipys(cells):
