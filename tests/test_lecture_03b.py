@@ -147,9 +147,8 @@ def test_expand_is_the_decoder_of_any_number(cells):
     for bits in (4, 8):
         assert len(cells["quantised"](x, bits, "mu-law").unique()) == 2**bits
         levels = cells["quantised"](x, bits, "equal steps").unique()
-        assert (
-            len(levels) == 2**bits - 1 and levels[2 ** (bits - 1) - 1] == 0
-        )  # silence stays silent
+        assert len(levels) == 2**bits - 1
+        assert levels[2 ** (bits - 1) - 1] == 0  # silence stays silent
         assert float(levels.diff().std()) < 1e-6
 
 
