@@ -26,7 +26,7 @@ def cells(lecture):
     (path,) = notebooks.paths(["03b_wavenet"])
     sources = {c.id: c.source for c in nbformat.read(path, as_version=4).cells}
     space = {**lecture, "np": np, "math": math, "torch": torch, "F": F}
-    for cell in ("mu-law-rounding", "wavenet-loss", "causality-perturbation", "linear-prediction", "designs-race", "echo-task"):  # fmt: skip
+    for cell in ("mu-law-rounding", "wavenet-loss", "causality-perturbation", "linear-prediction", "adaptive-prediction", "designs-race", "echo-task"):  # fmt: skip
         exec(sources[cell], space)
     exec(sources["linear-prediction-bits"].split("\n\n\n")[0], space)  # below()
     exec(sources["mixture"].split("\n\n\n")[0], space)  # mix()
