@@ -1,4 +1,4 @@
-"""Strong baselines for models of text: smoothed n-grams of characters, and compressors that may read the training text first.
+"""Strong baselines for models of text: smoothed n-grams of characters, frozen or learning as they code, and compressors that may read first.
 
 Two smoothings, both interpolated: modified Kneser–Ney, which subtracts a discount from each count and lets a short context count in how
 many different contexts a character follows it (Chen and Goodman 1999), and Witten–Bell with a weight (Witten and Bell 1991, method C).
