@@ -298,9 +298,23 @@ EQUIVALENT = {
         "closest = min(((abs(len(r) - len(candidate)), len(r)) for r in sorted(references)))[1]": "references have no order",
         "most = [max((ngrams(r, n)[g] for r in sorted(references))) for g in counts]": "references have no order",
     },
+    "bradley_terry_step": {
+        "expected = (games / (strengths[:, None] + strengths[None, :])).mean(1)": "a factor for all is scaled away",
+        "expected = (games / (strengths[:, None] + strengths[None, :])).sum(0)": "games and sums are symmetric",
+        "new = (0.5 * wins).sum(1) / expected": "a factor for all is scaled away",
+        "new = wins.mean(1) / expected": "a factor for all is scaled away",
+    },
     "causal_mask": {"return torch.ones(n, n).tril()": "check() gives an answer the reference's form"},
     "chain_log_probability": {
         "return sum((math.log2(conditional(x[:-1][:j])[x[j]]) for j in range(len(x))))": "j ends before the last symbol",
+    },
+    "cohen_kappa": {
+        "chance = sum((x == y for x in a for y in sorted(b))) / n ** 2": "all pairs are counted, in any order",
+        "chance = sum((x == y for x in sorted(a) for y in b)) / n ** 2": "all pairs are counted, in any order",
+        "n = len(b)": "both raters judge the same items",
+        "observed = sum((x == y for x, y in zip(a, b))) / n": "both raters judge the same items",
+        "observed = sum((x == y for x, y in zip(a, b, strict=False))) / n": "both raters judge the same items",
+        "observed = sum((x == y for x, y in zip(b, a, strict=True))) / n": "equality is symmetric",
     },
     "discretized_logistic": {
         "return torch.where(x <= -0.999, first, torch.where(x > 0.999, last, inside))": "no level lies there",
@@ -310,6 +324,9 @@ EQUIVALENT = {
         "eigenvalues = torch.linalg.eigvals(cov2 @ cov1).real.clamp(min=0)": "both products have the same eigenvalues",
     },
     "gaussian_mle": {"variance = ((sorted(x) - mean) ** 2).mean()": "a mean has no order"},
+    "kernel_distance": {
+        "xx, yy, xy = (kernel(x, x), kernel(y, y), kernel(y, x))": "a mean doesn't ask for the transpose",
+    },
     "image_log_likelihood": {
         "per_pixel = torch.where(x >= 1, torch.log(p), torch.log(1 - p))": "a pixel is 0 or 1",
     },
