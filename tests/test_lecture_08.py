@@ -73,9 +73,9 @@ def test_samples_are_intact(name):
 
 def test_samples_carry_the_checkpoints_figures():
     """Parameters, seconds and nats are those of the shipped checkpoints; a new checkpoint needs new samples."""
-    for name, checkpoint in {"07_gan_conditional": "07_conditional_gan"}.items() | {
-        (n, n) for n in drawing.MODELS if n != "07_gan_conditional"
-    }:
+    renamed = {"07_gan_conditional": "07_conditional_gan", "06_vae_thresholded": "06_vae"}
+    for name in drawing.MODELS:
+        checkpoint = renamed.get(name, name)
         s, entry = samples.load(name), checkpoints.recorded(checkpoint)
         assert (s.parameters, s.cpu_seconds) == (entry.parameters, entry.cpu_seconds)
         assert s.nats is None or s.nats == pytest.approx(entry.value)
@@ -95,14 +95,16 @@ def test_samples_are_ranked_as_the_lecture_says():
     }
     assert max(distance["07_gan"], distance["05_pixelcnn"]) < 30
     assert min(distance["03_made"], distance["06_vae"]) > 100
+    assert 50 < distance["06_vae_thresholded"] < distance["06_vae"] / 2
     assert distance["07_gan_conditional"] < distance["07_gan"]
 
 
 def test_drawing_anew_gives_the_same_images(tmp_path, monkeypatch):
-    """The two quick models, bit for bit but for rounding near one half."""
+    """The quick models, bit for bit but for rounding near one half."""
     folder = tmp_path / "samples"
     shutil.copytree(samples.folder(), folder)
-    before = {name: samples.load(name).images for name in ("06_vae", "07_gan")}
+    quick = ("06_vae", "06_vae_thresholded", "07_gan")
+    before = {name: samples.load(name).images for name in quick}
     monkeypatch.setattr(samples, "folder", lambda: folder)
     threads = torch.get_num_threads()
     drawing.main(list(before))
