@@ -58,11 +58,14 @@ def _vae(lecture):
 def _vae_thresholded(lecture):
     """Lecture 06: the same latent codes, each pixel black where its probability exceeds one half."""
     net, facts, nats = _shipped(lecture, "06_vae", "VAE")
-    z = torch.randn(
-        samples.COUNT, net.latent_dim, generator=torch.Generator().manual_seed(0)
-    )
+    z = torch.randn(samples.COUNT, net.latent_dim, generator=torch.Generator().manual_seed(0))
     label = "VAE, thresholded"
-    return net.decoder(z) > 0, facts | {"label": label, "lecture": "06", "nats": nats, "bound": True}
+    return net.decoder(z) > 0, facts | {
+        "label": label,
+        "lecture": "06",
+        "nats": nats,
+        "bound": True,
+    }
 
 
 def _gan(lecture):
