@@ -309,16 +309,6 @@ def test_sizes_had_equal_tokens_and_then_equal_seconds():
         assert sum(took) / 3 == pytest.approx(6.2, rel=0.05)
 
 
-def test_vocabularies_had_equal_time():
-    sizes = record("09b_vocabulary")["sizes"]
-    assert [found["size"] for found in sizes] == [77, 512, 1536, 4096]
-    assert sizes[0]["characters"] == 1  # its tokens are characters
-    for found in sizes:
-        assert [run["seed"] for run in found["runs"]] == [0, 1, 2]
-        took = [run["seconds"] for run in found["runs"]]
-        assert sum(took) / 3 == pytest.approx(12, rel=0.1)
-
-
 def test_experts_and_their_rivals_had_the_same_steps():
     ways = record("09b_experts")["runs"]
     assert all([run["seed"] for run in runs] == [0, 1, 2] for runs in ways.values())
