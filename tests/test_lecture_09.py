@@ -317,7 +317,7 @@ def test_the_shipped_gpt_reproduces_its_figure(held_out):
 
 def test_the_race_is_complete():
     record = json.loads((checkpoints.folder() / "09_designs.json").read_text("utf8"))
-    seeds = {"gpt": [3, 3], "lstm_pairs": [3, 3], "lstm": [3, 0], "nano": [0, 3]}
+    seeds = {"gpt": [3, 3], "lstm_pairs": [3, 3], "lstm": [3, 0], "nano": [0, 2]}
     assert {name: [len(runs) for runs in record[name]] for name in seeds} == seeds
     assert list(record["parts"]) == list(rivals.PARTS)
     assert {len(runs) for runs in record["parts"].values()} == {3}
