@@ -37,6 +37,7 @@ AS_LONG_AS_A_CLASS = {
     "04b_rnn_deeper",
     "lab_04_word_level",
     "06_vae",
+    "06b_vae_deeper",
     "09_transformers",
     "09b_transformers_deeper",
 }
