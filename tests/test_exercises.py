@@ -26,7 +26,7 @@ PROMISED = {
         "top_p_filter",
         "bits_per_char",
     ],
-    "lecture_04b": ["last_state"],
+    "lecture_04b": ["last_state", "bits_if_held"],
     "lecture_05": ["raster_mask", "shift_down", "bits_per_dim", "discretized_logistic"],
     "lecture_06": ["reparameterize", "kl_to_prior", "elbo", "iwae_bound", "active_units"],
     "lecture_06b": ["quantise"],
