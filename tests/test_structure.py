@@ -36,6 +36,8 @@ AS_LONG_AS_A_CLASS = {
     "04_rnn_text_generation",
     "04b_rnn_deeper",
     "lab_04_word_level",
+    "06_vae",
+    "06b_vae_deeper",
     "08_metrics",
     "08b_text_metrics",
     "08c_human_evaluation",
