@@ -6,6 +6,7 @@ FILE = "progress.jsonl"
 FORMER = {  # a lecture that was split off: where its questions stood before
     "01b_monte_carlo": "01_statistics",
     "03b_wavenet": "03_autoregression",
+    "05b_pixelcnn_deeper": "05_pixelcnn",
 }
 
 
