@@ -197,14 +197,14 @@ def test_shipped_network_has_its_figure(unconditional):
     assert entry.unit == "nats/image" and entry.value <= 81.5
 
 
-def test_labels_gain_what_is_recorded(lecture, first, unconditional):
-    """Image by image the gain over the unconditional network varies little, so 1,000 digits pin down the recorded difference."""
+def test_the_conditional_network_has_its_figure_and_labels_gain(lecture, first, unconditional):
+    """The recorded figure is that of these 1,000 digits; the right labels gain at most ln 10 and a little, wrong ones cost."""
     x, y = first
-    gain = unconditional - nats_per_image(lecture, "05_conditional", x, y)
-    recorded = (
-        checkpoints.recorded("05_pixelcnn").value - checkpoints.recorded("05_conditional").value
+    nats = nats_per_image(lecture, "05_conditional", x, y)
+    assert float(nats.mean()) == pytest.approx(
+        checkpoints.recorded("05_conditional").value, abs=0.05
     )
-    assert float(gain.mean()) == pytest.approx(recorded, abs=4 * float(gain.std()) / len(x) ** 0.5)
+    assert 1.5 < float((unconditional - nats).mean()) < 3
     wrong = unconditional[:200] - nats_per_image(
         lecture, "05_conditional", x[:200], (y[:200] + 1) % 10
     )
@@ -212,14 +212,14 @@ def test_labels_gain_what_is_recorded(lecture, first, unconditional):
 
 
 def test_ordered_digits_are_delivered(lecture):
-    """Other uniform numbers than the lecture's: the share that it tells, within the spread of 200 samples."""
+    """One try each at temperature 1, other uniform numbers than the lecture's."""
     entry = checkpoints.recorded("05_conditional")
     net = lecture["PixelCNN"](**entry.config).eval()
     checkpoints.load("05_conditional", net)
     y = torch.arange(10).repeat_interleave(20)
     u = torch.rand(200, 28, 28, generator=torch.Generator().manual_seed(1))
     read = metrics.class_probabilities(lecture["sample_cached"](net, u, y=y)).argmax(1)
-    assert float((read == y).float().mean()) > 0.9
+    assert float((read == y).float().mean()) > 0.8
 
 
 @pytest.mark.parametrize("gated", [False, True])
@@ -232,7 +232,7 @@ def test_every_block_and_both_stacks_hear_the_label(lecture, gated):
     x, y = torch.rand(1, 1, 6, 6), torch.tensor([1])
     vectors = [block.label.weight for block in net.blocks]
     with torch.no_grad():
-        for weight in vectors:
+        for weight in (net.label.weight, *vectors):
             weight.zero_()
         silent = net(x, y)
         for weight in vectors:
@@ -241,26 +241,6 @@ def test_every_block_and_both_stacks_hear_the_label(lecture, gated):
                 assert not torch.equal(net(x, y), silent)
                 assert torch.equal(net(x, y - 1), silent)  # the other class hears nothing
                 weight.zero_()
-
-
-def test_the_blindfold_is_the_wedge_of_stacked_masks_and_stays(lecture):
-    """The control of the race sees what 3x3 masks see, wherever depth reaches, and training opens nothing."""
-    net = lecture["PixelCNN"](channels=2, dilations=(1, 2, 4) * 3, size=9)
-    optimizer = torch.optim.AdamW(lecture["blindfold"](net).parameters(), lr=0.1)
-    net(torch.rand(2, 1, 9, 9)).sum().backward()
-    optimizer.step()
-    hidden = [conv.weight == 0 for conv in net.modules() if isinstance(conv, lecture["RowsAbove"])]
-    random_weights(net)
-    convs = [conv for conv in net.modules() if isinstance(conv, lecture["RowsAbove"])]
-    with torch.no_grad():
-        for conv, zero in zip(convs, hidden):
-            conv.weight[zero] = 0
-    moved = jacobian(net, 9)
-    for place in range(81):
-        a, b = divmod(place, 9)
-        for i, j in np.ndindex(9, 9):
-            reachable = (i == a and j < b) or (i < a and j - b <= a - i)
-            assert bool(moved[place, 9 * i + j]) == reachable, (a, b, i, j)
 
 
 def test_shipped_file_is_small():
