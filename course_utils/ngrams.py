@@ -1,4 +1,4 @@
-"""Strong baselines for models of text: smoothed n-grams of characters, and compressors that may read the training text first.
+"""Strong baselines for models of text: smoothed n-grams of characters, frozen or learning as they code, and compressors that may read first.
 
 Two smoothings, both interpolated: modified Kneser–Ney, which subtracts a discount from each count and lets a short context count in how
 many different contexts a character follows it (Chen and Goodman 1999), and Witten–Bell with a weight (Witten and Bell 1991, method C).
@@ -146,6 +146,46 @@ def _find(table, keys):
     """Whether each key is in the sorted table, and where (anywhere if it isn't)."""
     at = np.minimum(table.searchsorted(keys), len(table) - 1)
     return table[at] == keys, at
+
+
+def learning_bits(text, before, alphabet, order, kappa):
+    """-log2 p of each character of the text, (n,): Witten–Bell that counts each one once it is coded, as PPM does.
+
+    before: what it has read, and counted, first.  alphabet: sorted; its first character stands for what isn't there in front.
+    All places are sorted by their n-gram, in the text's order within each: how often one occurred before is then its place in its group.
+    """
+    codes = np.searchsorted(alphabet, list(before + text)).astype(np.uint8)  # (all that is read,)
+    n, new = len(codes), slice(len(before), None)
+    context, by_context = np.zeros(n, dtype=np.int64), np.arange(n, dtype=np.int32)
+    p = np.full(len(text), 1 / len(alphabet))
+    for _ in range(order + 1):
+        grams = len(alphabet) * context + codes  # context and character as one number
+        by_gram = np.argsort(grams, kind="stable").astype(np.int32)
+        seen = _earlier(grams, by_gram, np.ones(n, bool))  # N(context, c)
+        types = _earlier(context, by_context, seen == 0)[new].copy()  # T
+        total, seen = _earlier(context, by_context, np.ones(n, bool))[new].copy(), seen[new].copy()
+        mixed = (seen + kappa * types * p) / np.maximum(total + kappa * types, 1)
+        p = np.where(total > 0, mixed, p)
+        context = np.append(0, grams[:-1])  # one character longer
+        by_context = np.append(np.int32(0), by_gram[by_gram < n - 1] + 1)
+    return -np.log2(p)
+
+
+def _earlier(groups, order, counted):
+    """For each place, how many of the counted places before it are of its group: (n,).
+
+    counted: (n,) of bool.  order: all places sorted by group, and within a group as in the text.
+    """
+    group = groups[order]
+    first = np.flatnonzero(group[1:] != group[:-1]).astype(np.int32) + 1  # where the next begins
+    del group  # millions of places: every array counts
+    first = np.concatenate([[0], first, [len(order)]], dtype=np.int32)
+    total = np.cumsum(counted[order], dtype=np.int32)
+    total -= counted[order]
+    total -= np.repeat(total[first[:-1]], np.diff(first))
+    result = np.empty_like(total)
+    result[order] = total
+    return result
 
 
 def compressor_bits(name, text, before=""):

@@ -298,9 +298,23 @@ EQUIVALENT = {
         "closest = min(((abs(len(r) - len(candidate)), len(r)) for r in sorted(references)))[1]": "references have no order",
         "most = [max((ngrams(r, n)[g] for r in sorted(references))) for g in counts]": "references have no order",
     },
+    "bradley_terry_step": {
+        "expected = (games / (strengths[:, None] + strengths[None, :])).mean(1)": "a factor for all is scaled away",
+        "expected = (games / (strengths[:, None] + strengths[None, :])).sum(0)": "games and sums are symmetric",
+        "new = (0.5 * wins).sum(1) / expected": "a factor for all is scaled away",
+        "new = wins.mean(1) / expected": "a factor for all is scaled away",
+    },
     "causal_mask": {"return torch.ones(n, n).tril()": "check() gives an answer the reference's form"},
     "chain_log_probability": {
         "return sum((math.log2(conditional(x[:-1][:j])[x[j]]) for j in range(len(x))))": "j ends before the last symbol",
+    },
+    "cohen_kappa": {
+        "chance = sum((x == y for x in a for y in sorted(b))) / n ** 2": "all pairs are counted, in any order",
+        "chance = sum((x == y for x in sorted(a) for y in b)) / n ** 2": "all pairs are counted, in any order",
+        "n = len(b)": "both raters judge the same items",
+        "observed = sum((x == y for x, y in zip(a, b))) / n": "both raters judge the same items",
+        "observed = sum((x == y for x, y in zip(a, b, strict=False))) / n": "both raters judge the same items",
+        "observed = sum((x == y for x, y in zip(b, a, strict=True))) / n": "equality is symmetric",
     },
     "discretized_logistic": {
         "return torch.where(x <= -0.999, first, torch.where(x > 0.999, last, inside))": "no level lies there",
@@ -310,6 +324,9 @@ EQUIVALENT = {
         "eigenvalues = torch.linalg.eigvals(cov2 @ cov1).real.clamp(min=0)": "both products have the same eigenvalues",
     },
     "gaussian_mle": {"variance = ((sorted(x) - mean) ** 2).mean()": "a mean has no order"},
+    "kernel_distance": {
+        "xx, yy, xy = (kernel(x, x), kernel(y, y), kernel(y, x))": "a mean doesn't ask for the transpose",
+    },
     "image_log_likelihood": {
         "per_pixel = torch.where(x >= 1, torch.log(p), torch.log(1 - p))": "a pixel is 0 or 1",
     },
@@ -443,8 +460,10 @@ SENSIBLE = {  # exercise -> random arguments
     "binomial_sign_test": lambda draw: (draw.randint(0, (n := draw.randint(1, 80))), n),
     "bits_per_dim": lambda draw: (90 + torch.randn(5), (draw.randint(1, 3), draw.randint(1, 32), 28)),
     "bleu": lambda draw: (_words(draw), [_words(draw) for _ in range(draw.randint(1, 3))]),
+    "bradley_terry_step": lambda draw: (torch.rand(4).double() + 0.1, (torch.rand(4, 4).double() + 0.1) * (1 - torch.eye(4).double())),
     "causal_mask": lambda draw: (draw.randint(1, 9),),
     "chain_log_probability": lambda draw: (_conditional, [draw.randint(0, 2) for _ in range(draw.randint(0, 9))]),
+    "cohen_kappa": lambda draw: tuple([draw.choice("abc") for _ in range(9)] + ["a", c] for c in "ab"),
     "discretized_logistic": lambda draw: (_levels(9), torch.randn(9).double(), torch.randn(9).double() - 2),
     "frechet_distance": lambda draw: (*_gaussian(draw), *_gaussian(draw)),
     "gaussian_mle": lambda draw: ((draw.uniform(-3, 3) + torch.randn(draw.randint(1, 30))).numpy(),),
@@ -463,6 +482,7 @@ SENSIBLE = {  # exercise -> random arguments
     "rouge_s": lambda draw: (_words(draw), _words(draw)),
     "scaled_dot_product_attention": lambda draw: (*torch.randn(3, 2, n := draw.randint(1, 6), 4), torch.ones(n, n).tril().bool()),
     "split_heads": lambda draw: (torch.randn(2, draw.randint(1, 6), 12), draw.choice([1, 2, 3, 4])),
+    "kernel_distance": lambda draw: (torch.randn(draw.randint(2, 9), 4).double(), torch.randn(draw.randint(2, 9), 4).double()),
     "last_state": lambda draw: (torch.randn(3, 5, 2), torch.tensor([draw.randint(1, 5) for _ in range(3)])),
     "sample_pixels": lambda draw: (torch.rand(4, 9), torch.rand(4, 9)),
     "top_p_filter": lambda draw: (3 * torch.randn(draw.randint(2, 30)), draw.choice([0.0, draw.random(), 1.0])),

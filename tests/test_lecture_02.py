@@ -9,7 +9,7 @@ import pytest
 
 from course_utils import data
 from course_utils.commands.notebooks import model_cells
-from course_utils.ngrams import NGram
+from course_utils.ngrams import NGram, learning_bits
 
 
 @pytest.fixture(scope="module")
@@ -84,14 +84,15 @@ def test_learning_is_counting_each_character_once_it_is_coded(lecture, before, k
         expected.append(-np.log2(p))
         for m in range(order + 1):
             counts[read[i - m : i]][read[i]] += 1
-    bits = lecture["learning_bits"](text, before, alphabet, order, kappa)
-    assert bits == pytest.approx(expected[len(before) :], rel=1e-12)
+    for learning in (learning_bits, lecture["learning_loop"]):
+        bits = learning(text, before, alphabet, order, kappa)
+        assert bits == pytest.approx(expected[len(before) :], rel=1e-12)
 
 
-def test_learning_starts_from_the_frozen_counts(lecture):
+def test_learning_starts_from_the_frozen_counts():
     """The first character after a reading costs what the frozen model of that reading says."""
     before, text = data.text("shakespeare", "train")[:20_000], "x"
     alphabet = sorted(set(data.text("shakespeare")))
     frozen = NGram(before, 5, alphabet, kappa=8).bits(text, before=before)
-    learning = lecture["learning_bits"](text, before, alphabet, 5, 8)
+    learning = learning_bits(text, before, alphabet, 5, 8)
     assert learning == pytest.approx(frozen, rel=1e-3)  # one knows the first lines' ends in front

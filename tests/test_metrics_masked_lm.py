@@ -230,3 +230,15 @@ def test_a_short_training_learns():
     with torch.random.fork_rng():
         reader, _, history = masked_lm.train(steps=40, vocabulary=500, width=32, seed=1)
     assert len(reader.vocabulary) == 498 and history.loss[-1] < history.loss[0] - 0.5
+
+
+def test_a_text_can_be_read_at_three_depths():
+    """Without context a word has the same vector everywhere; with neighbours, and with the transformer, it hasn't."""
+    texts = ["thou art a villain", "you are a good man and a villain"]
+    for depth in masked_lm.DEPTHS:
+        first, second = masked_lm.embed(texts, depth)
+        assert first.shape == (4, 128) and second.shape == (8, 128)
+        assert torch.allclose(first[3], second[7], atol=1e-5) == (depth == "words")
+    assert torch.equal(masked_lm.embed(texts)[0], masked_lm.embed(texts, "neighbours")[0])
+    with pytest.raises(ValueError, match="depth is one of"):
+        masked_lm.embed(texts, "deep")

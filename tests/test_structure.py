@@ -38,6 +38,9 @@ AS_LONG_AS_A_CLASS = {
     "lab_04_word_level",
     "05_pixelcnn",
     "05b_pixelcnn_deeper",
+    "08_metrics",
+    "08b_text_metrics",
+    "08c_human_evaluation",
     "09_transformers",
     "09b_transformers_deeper",
 }

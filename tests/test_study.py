@@ -92,6 +92,21 @@ def test_what_moved_from_05_to_05b_stays_answered_and_solved(home):
     assert split["solved"] == ["discretized_logistic"]
 
 
+def test_questions_that_moved_from_08_stay_answered(home):
+    for part, name in (
+        ("before", "fifty-five"),
+        ("after", "cyrillic-zero"),
+        ("after", "perfect-is"),
+    ):
+        study.question("08_metrics", part, name, right=True)
+    study.exercise("bleu", "lecture_08", "right")
+    study.exercise("binomial_sign_test", "lecture_08", "right")
+    texts, people = row("08b_text_metrics"), row("08c_human_evaluation")
+    assert texts["after"][:2] == (1, 1) and texts["solved"] == ["bleu"]
+    assert people["before"][:2] == (1, 1) and people["solved"] == ["binomial_sign_test"]
+    assert row("08_metrics")["after"][:2] == (1, 1)
+
+
 def test_every_lecture_is_shown_with_its_exercises(home, root):
     shown = {name for r in progress() for name in r["exercises"]}
     for name, (_, module) in all_exercises().items():

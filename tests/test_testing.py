@@ -45,7 +45,7 @@ def test_numbers_of_deeper_lectures_and_labs():
         ("course_utils/exercises/uk/lab_04.toml", ["lab_04_word_level"]),
         ("course_utils/quizzes/en/06_vae.toml", ["06_vae"]),
         ("course_utils/claims/06_vae.toml", ["06_vae"]),
-        ("course_utils/metrics/forms.py", ["08_metrics"]),
+        ("course_utils/metrics/forms.py", ["08c_human_evaluation"]),
         ("course_utils/commands/lab.py", []),
         ("tests/test_core.py", []),
         ("README.md", []),
@@ -64,7 +64,9 @@ def test_which_lectures_a_file_concerns(path, lectures):
 def test_a_helper_concerns_those_who_import_it_directly_or_not():
     """FeatureNet's file is used by lectures that call metrics.features; training also by those that use FeatureNet."""
     judges = selection.concerned("course_utils/metrics/network.py")
-    assert {"06_vae", "07_gan", "08_metrics"} <= set(judges) and "02_entropy" not in judges
+    assert {"06_vae", "07_gan", "08_metrics", "08c_human_evaluation"} <= set(
+        judges
+    ) and "02_entropy" not in judges
     assert set(judges) < set(selection.concerned("course_utils/training.py"))
     assert "02_entropy" not in selection.concerned("course_utils/training.py")
 

@@ -55,6 +55,19 @@ def _vae(lecture):
     return x, facts | {"label": "VAE", "lecture": "06", "nats": nats, "bound": True}
 
 
+def _vae_thresholded(lecture):
+    """Lecture 06: the same latent codes, each pixel black where its probability exceeds one half."""
+    net, facts, nats = _shipped(lecture, "06_vae", "VAE")
+    z = torch.randn(samples.COUNT, net.latent_dim, generator=torch.Generator().manual_seed(0))
+    label = "VAE, thresholded"
+    return net.decoder(z) > 0, facts | {
+        "label": label,
+        "lecture": "06",
+        "nats": nats,
+        "bound": True,
+    }
+
+
 def _gan(lecture):
     """Lecture 07: one pass of the generator, then a draw of each pixel."""
     net, facts, _ = _shipped(lecture, "07_gan", "Generator")
@@ -122,6 +135,7 @@ MODELS = {
     "03_made": ("03_autoregression", _made, False),
     "05_pixelcnn": ("05_pixelcnn", _pixelcnn, False),
     "06_vae": ("06_vae", _vae, False),
+    "06_vae_thresholded": ("06_vae", _vae_thresholded, False),
     "07_gan": ("07_gan", _gan, False),
     "07_gan_conditional": ("07_gan", _conditional_gan, True),
 }

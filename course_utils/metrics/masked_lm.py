@@ -56,14 +56,18 @@ class MaskedLM(nn.Module):
         nn.init.normal_(self.words.weight, std=0.05)
         nn.init.normal_(self.pieces.weight, std=0.05)
 
+    def without_context(self, ids, pieces):
+        """Each word with its letters, alike in every sentence."""
+        letters = self.pieces(pieces.flatten(0, 1)).unflatten(0, ids.shape)
+        return self.words(ids) + letters
+
     def in_context(self, ids, pieces, padding=None):
         """Each word with its letters and two neighbours on each side: the vectors for BERTScore.
 
         The last layer is busy with guessing words: on the validation plays it tells a modernised word from a random one in 60 % of the lines,
         this one in 90 %.  (Zhang et al. 2020 also choose an inner layer.)
         """
-        letters = self.pieces(pieces.flatten(0, 1)).unflatten(0, ids.shape)
-        x = self.words(ids) + letters
+        x = self.without_context(ids, pieces)
         near = self.norm(x)
         if padding is not None:  # the end of a text looks alike in every batch
             near = near.masked_fill(padding[..., None], 0)
@@ -76,6 +80,8 @@ class MaskedLM(nn.Module):
     def forward(self, ids, pieces, padding=None):
         return self.encode(ids, pieces, padding) @ self.words.weight.T + self.bias
 
+
+DEPTHS = ("words", "neighbours", "transformer")
 
 # --- words -> numbers -------------------------------------------------------------------------------------------------
 
@@ -130,13 +136,22 @@ def baseline():
 
 
 @torch.no_grad()
-def embed(texts):
-    """Contextual embeddings of each text's words (``metrics.words``): list of str, or of lists of words -> list of float32 (words, width).
+def embed(texts, depth="neighbours"):
+    """Embeddings of each text's words (``metrics.words``): list of str, or of lists of words -> list of float32 (words, width).
 
+    depth: how much of the network reads, one of ``DEPTHS``: "words" (words and their letters, no context), "neighbours" (two on each side as
+    well: the one for BERTScore), "transformer" (all of it).
     A text is read in stretches of 48 words.  A word that the network doesn't know is read by its letters and its neighbours.
-    Raises ValueError for a text without any word, CheckpointError if the network's files are missing or damaged.
+    Raises ValueError for a text without any word or another depth, CheckpointError if the network's files are missing or damaged.
     """
+    if depth not in DEPTHS:
+        raise ValueError(f"depth is one of {', '.join(DEPTHS)}, not {depth!r}")
     reader, net = _shipped()
+    vectors = {
+        "words": lambda ids, pieces, padding: net.without_context(ids, pieces),
+        "neighbours": net.in_context,
+        "transformer": net.encode,
+    }[depth]
     stretches = []  # (text, ids, pieces)
     for number, text in enumerate(texts):
         tokens = words(text) if isinstance(text, str) else list(text)
@@ -154,7 +169,7 @@ def embed(texts):
         pieces = nn.utils.rnn.pad_sequence([p for _, _, p in part], batch_first=True)
         lengths = torch.tensor([len(i) for _, i, _ in part])
         padding = torch.arange(ids.shape[1])[None] >= lengths[:, None]
-        for (number, i, _), h in zip(part, net.in_context(ids, pieces, padding), strict=True):
+        for (number, i, _), h in zip(part, vectors(ids, pieces, padding), strict=True):
             found[number].append(h[: len(i)])
     return [torch.cat(parts) for parts in found]
 
