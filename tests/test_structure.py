@@ -36,6 +36,8 @@ AS_LONG_AS_A_CLASS = {
     "04_rnn_text_generation",
     "04b_rnn_deeper",
     "lab_04_word_level",
+    "05_pixelcnn",
+    "05b_pixelcnn_deeper",
     "06_vae",
     "06b_vae_deeper",
     "08_metrics",
