@@ -36,7 +36,7 @@ def lecture():
     space |= {f.reference.__name__: f.reference for f in lecture_09b.EXERCISES}
     exec("from course_utils import *", space)
     for cell in ("byte-pairs", "train-function", "induction-data", "attention-only", "looking-tools", "silencing", "beyond-position",
-        "cross-attention", "dates-model", "encoder-decoder-model", "experts-layer", "expert-block", "experts-rivals"):  # fmt: skip
+        "cross-attention", "dates-model", "encoder-decoder-model", "dates-rival", "experts-layer", "expert-block", "experts-rivals"):  # fmt: skip
         exec(compile(cells[cell], cell, "exec"), space)
     return space
 
@@ -170,12 +170,24 @@ def test_the_recurrent_translator_is_lecture_04bs(lecture_04):
     assert torch.allclose(loss, lecture_04["date_loss"](theirs, batch))
 
 
-@pytest.mark.parametrize("kind", ["transformer", "recurrent"])
+def test_the_attentive_grus_are_lecture_04bs_and_look(lecture):
+    net = random_weights(lecture["AttentiveGRUs"](20, 16))
+    plain = dates.Recurrent(20, 16).double()
+    plain.load_state_dict(net.state_dict(), strict=False)
+    source, answer = torch.randint(1, 20, (2, 8)), torch.randint(20, (2, 6))
+    with torch.no_grad():
+        assert not torch.allclose(net(source, answer), plain(source, answer))
+        net.cross.out.weight.zero_()
+        assert torch.allclose(net(source, answer), plain(source, answer))
+
+
+@pytest.mark.parametrize("kind", ["transformer", "recurrent", "with attention"])
 def test_translators_read_the_source_and_no_future_letter(lecture, kind):
     torch.manual_seed(0)
     net = {
         "transformer": lambda: lecture["EncoderDecoder"](20, 16),
         "recurrent": lambda: dates.Recurrent(20, 16),
+        "with attention": lambda: lecture["AttentiveGRUs"](20, 16),
     }[kind]()
     net = random_weights(net)
     source, answer = torch.randint(1, 20, (2, 8)), torch.randint(20, (2, 6))
