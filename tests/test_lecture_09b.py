@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 from weights import random_weights
 
-from course_utils import checkpoints, dates, gpt
+from course_utils import checkpoints, dates, gpt, rivals
 from course_utils.commands import notebooks
 from course_utils.exercises import lecture_04b, lecture_09, lecture_09b
 
@@ -294,3 +294,13 @@ def test_experts_and_their_rivals_had_the_same_steps():
     assert {run["steps"] for runs in ways.values() for run in runs} == {160}
     wide, two = (ways[way][0]["parameters"] for way in ("dense, twice as wide", "two experts"))
     assert two - wide == 2 * 2 * 64  # the routers of two blocks
+
+
+def test_the_record_of_twelve_layers_is_what_its_loop_gives():
+    """The first steps of one setting, as the record's loop makes them, fall; a warm-up of one step is none."""
+    ids = torch.arange(3000) % 5
+    few = [rivals.deep_bits(rivals.Block, ids, 0.003, warm_up, 0, steps=22) for warm_up in (1, 1000)]
+    assert few[0] < few[1] - 0.1 and few[1] < 2.33  # log2(5) bits at the start
+    record = json.loads((checkpoints.folder() / "09b_depth.json").read_text("utf8"))["runs"]
+    assert list(record) == ["pre-norm", "pre-norm, warm-up", "post-norm", "post-norm, warm-up"]
+    assert all(list(map(float, runs)) == list(rivals.DEEP_RATES) for runs in record.values())
