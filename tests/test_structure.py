@@ -731,7 +731,7 @@ def _view():
 
 def _table(source):
     page = f"<table><tr><td>1</td><td>LSTM</td><td>{source}</td></tr></table>"
-    return {"output_type": "execute_result", "data": {"text/html": page}, "metadata": {}}
+    return {"output_type": "display_data", "data": {"text/html": page}, "metadata": {}}
 
 
 def _said(text, name="stdout"):
