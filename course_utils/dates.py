@@ -1,6 +1,6 @@
-"""Lecture 04b's task for translators: dates as people write them in three languages -> “2021-03-03”; and its recurrent translator.
+"""The date task of lectures 04b and 09b: dates as people write them in three languages -> “2021-03-03”; and 04b's recurrent translator.
 
-``tests/test_lecture_09b.py`` compares both with the lecture's own; new here are dates for choosing, a part of 04b's training dates.
+``tests/test_lecture_09b.py`` compares the translator with the one that lecture 04b writes.
 """
 
 import numpy as np

@@ -193,6 +193,18 @@ def show(fig, alt):
     display(data, metadata=metadata, raw=True)
 
 
+def noise_floor(ax, nats, axis="x"):
+    """Mark what binarising costs on an axis in nats/image: a dashed line with its value.
+
+    nats: entropy of the coins that made grey pixels black or white, mean over the images that the figure is about.  axis: "x" or "y".
+    In expectation no model that isn't told the coins can be better.
+    """
+    draw = {"x": ax.axvline, "y": ax.axhline}[axis]
+    draw(nats, color=COLORS["black"], linestyle="--", linewidth=1.5)
+    place, across = ((nats, 1), ax.get_xaxis_transform()) if axis == "x" else ((1, nats), ax.get_yaxis_transform())  # fmt: skip
+    ax.text(*place, f"noise floor {nats:.1f}", transform=across, ha="center" if axis == "x" else "right", va="bottom")  # fmt: skip
+
+
 def image_grid(images, columns=10, ax=None, titles=None, cmap="gray_r", vmin=0.0, vmax=1.0, gap=2):
     """Draw a batch of grey images as one grid, row by row.
 

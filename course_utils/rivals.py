@@ -1,5 +1,5 @@
 """Rivals of lecture 09's GPT on the plays, trained for a given number of CPU seconds: lecture 04's LSTM, nanoGPT's recipe, and the GPT
-itself with one part exchanged.
+itself with one part exchanged; and what a layer keeps for its backward pass.
 
 The rates follow the clock, so each budget is a training of its own.
 """
@@ -7,13 +7,15 @@ The rates follow the clock, so each budget is a training of its own.
 import math
 import time
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from . import runtime
-from .exercises.lecture_09 import merge_heads, rms_norm, split_heads
+from .exercises.lecture_09 import merge_heads, rms_norm, rotate, split_heads
 from .gpt import GPT, Attention, Block
+from .ngrams import NGram
 
 
 def _cosine(share):
@@ -139,6 +141,22 @@ class Unrotated(Attention):
         return self.out(merge_heads(F.scaled_dot_product_attention(q, k, v, is_causal=True)))
 
 
+class Peeking(Attention):
+    """The same layer, but each position sees ``ahead`` positions of its future: a mask with a fault.  ahead=0: the sound one."""
+
+    def __init__(self, width, heads, ahead):
+        super().__init__(width, heads)
+        self.ahead = ahead
+
+    def forward(self, x, start=0, cache=None):
+        q, k, v = (split_heads(part, self.heads) for part in self.qkv(x).chunk(3, dim=-1))
+        n = x.shape[1]
+        q = rotate(rms_norm(q, self.q_gain), torch.arange(n))
+        k = rotate(rms_norm(k, self.k_gain), torch.arange(n))
+        mask = torch.ones(n, n, dtype=torch.bool).tril(self.ahead)
+        return self.out(merge_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=mask)))
+
+
 class NoPositions(GPT):
     def __init__(self, vocab, width=128, layers=3, heads=4):
         super().__init__(vocab, width, layers, heads)
@@ -183,3 +201,42 @@ def adamw(model, lr=6e-3):
     return [
         torch.optim.AdamW(model.parameters(), lr, betas=(0.9, 0.95), weight_decay=0, fused=True)
     ]
+
+
+PARTS = {  # what is exchanged, as arguments of the lecture's ``gpt_race``
+    "as it is": {},
+    "characters for byte pairs": {"build": lambda: GPT(77), "tokens": "letters"},
+    "AdamW for Muon and Adam": {"optimizers": adamw},
+    "no positions": {"build": lambda: NoPositions(1536)},
+    "learned positions": {"build": lambda: LearnedPositions(1536)},
+    "no norm in the blocks": {"build": lambda: with_blocks(NoNorm, 1536)},
+    "post-norm": {"build": lambda: with_blocks(PostNorm, 1536)},
+    "6 layers of width 64": {"build": lambda: GPT(1536, 64, 6)},
+    "context 128": {"batch": 12, "context": 128},
+}
+
+
+def mixed_ngrams(train, text, alphabet):
+    """Mean bits of a character of text by two n-grams counted on train and mixed, half of each: Kneser–Ney with a weight, and Witten–Bell.
+
+    Their lengths, constants and shares were chosen on the validation plays.
+    """
+    two = NGram(train, 8, alphabet, extra=0.6), NGram(train, 9, alphabet, kappa=16)
+    return float(-np.log2(np.mean([2 ** -model.bits(text) for model in two], axis=0)).mean())
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+def kept_mb(forward):
+    """How many MB (10^6 bytes) a forward pass, a function without arguments, keeps for its backward pass; parameters count, too."""
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.data_ptr()] = tensor.nbytes / 1e6  # kept twice, it is stored once
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        answer = forward()  # while it lives, so does what it needs: no address comes twice
+    del answer
+    return sum(kept.values())

@@ -6,6 +6,8 @@ FILE = "progress.jsonl"
 FORMER = {  # a lecture that was split off: where its questions stood before
     "01b_monte_carlo": "01_statistics",
     "03b_wavenet": "03_autoregression",
+    "05b_pixelcnn_deeper": "05_pixelcnn",
+    "06b_vae_deeper": "06_vae",
     "08b_text_metrics": "08_metrics",
     "08c_human_evaluation": "08_metrics",
 }

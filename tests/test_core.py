@@ -150,6 +150,20 @@ def test_image_grid_takes_every_number_type(dtype):
     plt.close("all")
 
 
+@pytest.mark.parametrize(
+    "axis, data", [("x", ([45.5, 45.5], [0, 1])), ("y", ([0, 1], [45.5, 45.5]))]
+)
+def test_noise_floor_lies_across_its_axis(axis, data):
+    ax = plt.subplots()[1]
+    plotting.noise_floor(ax, 45.53, axis)
+    (line,), (text,) = ax.lines, ax.texts
+    assert [list(part) for part in line.get_data()] == [
+        pytest.approx(part, abs=0.1) for part in data
+    ]
+    assert text.get_text() == "noise floor 45.5"
+    plt.close(ax.figure)
+
+
 def test_image_grid_names_what_it_cannot_draw():
     with pytest.raises(ValueError, match=r"at least one; these are \(0, 28, 28\)"):
         plotting.image_grid(torch.zeros(0, 1, 28, 28))

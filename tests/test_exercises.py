@@ -26,9 +26,11 @@ PROMISED = {
         "top_p_filter",
         "bits_per_char",
     ],
-    "lecture_04b": ["last_state"],
-    "lecture_05": ["raster_mask", "shift_down", "bits_per_dim", "discretized_logistic"],
+    "lecture_04b": ["last_state", "bits_if_held"],
+    "lecture_05": ["raster_mask", "shift_down", "bits_per_dim"],
+    "lecture_05b": ["discretized_logistic"],
     "lecture_06": ["reparameterize", "kl_to_prior", "elbo", "iwae_bound", "active_units"],
+    "lecture_06b": ["quantise"],
     "lecture_07": [
         "optimal_discriminator",
         "discriminator_loss",

@@ -26,7 +26,7 @@ def cells(lecture):
     (path,) = notebooks.paths(["03b_wavenet"])
     sources = {c.id: c.source for c in nbformat.read(path, as_version=4).cells}
     space = {**lecture, "np": np, "math": math, "torch": torch, "F": F}
-    for cell in ("mu-law-rounding", "wavenet-loss", "causality-perturbation", "linear-prediction", "designs-race", "echo-task"):  # fmt: skip
+    for cell in ("mu-law-rounding", "wavenet-loss", "causality-perturbation", "linear-prediction", "adaptive-prediction", "designs-race", "echo-task"):  # fmt: skip
         exec(sources[cell], space)
     exec(sources["linear-prediction-bits"].split("\n\n\n")[0], space)  # below()
     exec(sources["mixture"].split("\n\n\n")[0], space)  # mix()
@@ -146,6 +146,10 @@ def test_expand_is_the_decoder_of_any_number(cells):
     x = torch.linspace(-1, 1, 4001) ** 5  # soft sounds as well
     for bits in (4, 8):
         assert len(cells["quantised"](x, bits, "mu-law").unique()) == 2**bits
+        levels = cells["quantised"](x, bits, "equal steps").unique()
+        assert len(levels) == 2**bits - 1
+        assert levels[2 ** (bits - 1) - 1] == 0  # silence stays silent
+        assert float(levels.diff().std()) < 1e-6
 
 
 def test_students_t_is_scipys(cells):

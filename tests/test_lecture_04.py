@@ -121,6 +121,34 @@ def test_what_can_not_be_written_is_said(lecture):
     assert drawn.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("cell", ["LSTM", "GRU", "RNN"])
+def test_a_state_is_cut_and_chosen_from_as_a_whole_whatever_the_cell(lecture, cell):
+    """map_state() leaves a state that the model can go on with: the same values, without gradient, the chosen texts."""
+    torch.manual_seed(0)
+    model, x = lecture["CharModel"](77, width=8, cell=cell), torch.randint(77, (3, 5))
+    _, state = model(x)
+    cut = lecture["map_state"](torch.detach, state)
+    after, _ = model(x, cut)
+    torch.testing.assert_close(after, model(x, state)[0])
+    parts = cut if cell == "LSTM" else (cut,)
+    assert all(part.shape == (1, 3, 8) and not part.requires_grad for part in parts)
+    chosen = lecture["map_state"](lambda part: part[:, torch.tensor([2, 0])], cut)
+    torch.testing.assert_close(model(x[[2, 0]], chosen)[0], after[[2, 0]])
+
+
+def test_training_carries_the_state_of_every_cell(lecture):
+    """Each cell learns chunk by chunk: five reports, and less than guessing costs."""
+    names = names_after(cells("tbptt-loop"), dict(lecture))
+    text = lecture["train_codes"][:20_000]
+    for cell in ("LSTM", "GRU", "RNN"):
+        torch.manual_seed(0)
+        model = lecture["CharModel"](77, width=16, cell=cell)
+        seen = names["train_text"](
+            model, text, 20, 0.01, lambda m: float(lecture["text_bits"](m, text).mean()), rows=8
+        )
+        assert len(seen) == 5 and seen[-1][1] < 5.5 < math.log2(77)
+
+
 def test_held_out_plays_are_held_out(lecture):
     """No piece of 100 characters of a test play stands in the training plays."""
     train = lecture["data"].text("shakespeare", "train")
@@ -129,13 +157,21 @@ def test_held_out_plays_are_held_out(lecture):
 
 
 def test_the_recorded_memory_task_has_its_seeds_and_its_rates():
-    """Five rivals, two learning rates, three seeds, errors to choose by and to report, at lags 0 to 100."""
+    """Six rivals, two learning rates, three seeds, errors to choose by and to report, at lags 0 to 100."""
     record = json.loads((checkpoints.folder() / "04_memory.json").read_text("utf8"))
     shapes = {name: np.array(runs).shape for name, runs in record["recall"].items()}
     quiet = "RNN, orthogonal, in quiet"
-    assert set(shapes) == {"RNN", "RNN, orthogonal", "RNN, 4 × the updates", quiet, "LSTM"}
+    assert set(shapes) == {"RNN", "RNN, orthogonal", "RNN, 4 × the updates", quiet, "LSTM", "GRU"}
     assert set(shapes.values()) == {(2, 3, 2, 101)}
     assert record["date"]
+
+
+def test_two_other_seeds_of_the_class_run_are_recorded():
+    """[validation, test] in bits/char for each; seeds differ, by less than an n-gram lies behind."""
+    record = json.loads((checkpoints.folder() / "04_seeds.json").read_text("utf8"))
+    assert np.shape(record["runs"]) == (2, 2)
+    tests = [test for _, test in record["runs"]]
+    assert 0 < max(tests) - min(tests) < 0.03 and max(tests) < 2.06
 
 
 def test_the_memory_task_asks_for_the_last_marked_number(lecture):
@@ -173,7 +209,7 @@ def test_rnn_step_is_nn_rnn():
 
 
 def test_lstm_step_is_nn_lstm(lecture):
-    source = cells("lstm-by-hand")[0].split("library =")[0]
+    source = cells("lstm-by-hand")[0].split("inputs =")[0]
     step = names_after([source], dict(lecture))["lstm_step"]
     library = nn.LSTM(3, 6, batch_first=True)
     x, h, c = torch.randn(12, 3), torch.zeros(6), torch.zeros(6)

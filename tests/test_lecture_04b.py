@@ -1,4 +1,4 @@
-"""Lecture 04b: names begin afresh for the n-gram, whole names are scored, and learning while coding pays first."""
+"""Lecture 04b: names begin afresh for the n-gram, whole names are scored, a held unit is held, and learning pays first."""
 
 import math
 from pathlib import Path
@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from course_utils import dates
+
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "04b_rnn_deeper.ipynb"
 CELLS = [
     "preamble",
@@ -15,8 +17,9 @@ CELLS = [
     "names-counted",
     "names-model",
     "name-nats",
-    "dates",
     "units-code",
+    "units-found",
+    "push-write",
     "learning-code",
 ]
 
@@ -82,17 +85,38 @@ def test_what_is_learned_from_was_paid_for_before(lecture):
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
-def test_held_out_years_are_what_they_are_said_to_be(lecture):
-    groups = lecture["groups"]
-    years = {name: {date[0] for date in dates} for name, dates in groups.items()}
-    assert years["years between"] == set(lecture["between"])
-    assert max(years["years before 1980"]) < 1980 <= min(years["train"])
+def test_held_out_years_are_what_they_are_said_to_be():
+    """Years between have each digit at a place where training has it; years before 1980 have a third digit that it never has."""
+    years = {g: {answer[:4] for _, answer in pairs} for g, pairs in dates.pairs().items()}
+    assert years["years between"] == {"1985", "1993", "2004", "2012", "2026"}
+    assert max(years["years before 1980"]) < "1980" <= min(years["train"])
     assert not years["train"] & (years["years between"] | years["years before 1980"])
-    assert not set(groups["train"]) & set(groups["new dates"])
-    seen = [{str(year)[place] for year in years["train"]} for place in range(4)]
-    assert all(
-        digit in seen[place]
-        for year in years["years between"]
-        for place, digit in enumerate(str(year))
-    )
-    assert all(str(year)[2] not in seen[2] for year in years["years before 1980"])
+    seen = [{year[place] for year in years["train"]} for place in range(4)]
+    assert all(digit in digits for year in years["years between"] for digit, digits in zip(year, seen, strict=True))  # fmt: skip
+    assert all(year[2] not in seen[2] for year in years["years before 1980"])
+    days = {answer[8:] for pairs in dates.pairs().values() for _, answer in pairs}
+    assert days == {f"{day:02d}" for day in range(1, 29)}
+
+
+def test_a_unit_is_held_in_what_the_output_layer_reads_alone(lecture):
+    """An output layer that reads one unit only: held far up, it writes line ends; the others' values don't matter to it."""
+    shipped, k = lecture["shipped"], 3
+    before = {name: value.clone() for name, value in shipped.head.state_dict().items()}
+    try:
+        with torch.no_grad():
+            shipped.head.weight.zero_()
+            shipped.head.bias.zero_()
+            shipped.head.weight[lecture["code_of"]["\n"], k] = 50.0
+        up = lecture["write_held"](k, 1.0, rows=2, length=5)
+        down = lecture["write_held"](k, -1.0, rows=2, length=5)
+        other = lecture["write_held"](k + 1, 1.0, rows=2, length=5)
+        free = lecture["write_held"](rows=2, length=5)
+    finally:
+        shipped.head.load_state_dict(before)
+    assert up == ["\n" * 5] * 2
+    assert not any("\n" in text for text in down)
+    assert other == free
+
+
+def test_whole_lines_leave_out_what_is_cut_off(lecture):
+    assert lecture["whole_lines"](["ab\n\ncde\nf", "g"]) == ["ab", "cde"]

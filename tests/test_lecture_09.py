@@ -3,6 +3,7 @@ give their figures."""
 
 import inspect
 import json
+import math
 import random
 from itertools import pairwise
 
@@ -24,6 +25,8 @@ from course_utils.exercises.lecture_09 import (
     scaled_dot_product_attention,
     split_heads,
 )
+from course_utils.gpt import Attention
+from course_utils.ngrams import NGram
 
 
 def small(**more):
@@ -258,6 +261,35 @@ def test_blocks_of_other_orders_are_what_they_say():
     assert bare(x).isfinite().all()
 
 
+@pytest.mark.parametrize("ahead", [0, 1, 2])
+def test_the_faulty_mask_shows_just_so_much_of_the_future(ahead):
+    net = small()
+    net.blocks[0].attention = random_weights(rivals.Peeking(16, 2, ahead))
+    allowed = torch.ones(9, 9, dtype=torch.bool).tril(ahead)
+    assert torch.equal(sees(net, torch.arange(9)), allowed)
+    layer, x = random_weights(Attention(16, 2)), torch.randn(1, 9, 16, dtype=torch.float64)
+    if not ahead:  # the sound one is the lecture's own layer
+        net.blocks[0].attention.load_state_dict(layer.state_dict())
+        assert torch.allclose(net.blocks[0].attention(x), layer(x), atol=1e-6)
+
+
+def test_what_is_kept_for_the_backward_pass_is_counted_once():
+    x, w = torch.randn(250, 1000, requires_grad=True), torch.randn(1000, 10, requires_grad=True)
+    assert rivals.kept_mb(lambda: x.detach() @ w) == pytest.approx(1.0)  # x alone, float32
+    assert rivals.kept_mb(lambda: x * x) == pytest.approx(1.0)
+    assert rivals.kept_mb(lambda: x @ w) == pytest.approx(1.04)
+    assert rivals.kept_mb(lambda: x + 1) == 0
+
+
+def test_two_ngrams_mixed_are_the_mean_of_their_probabilities():
+    text, other = data.text("shakespeare", "train")[:30_000], "to be or not to be\n"
+    letters = sorted(set(data.text("shakespeare")))
+    kn = 2 ** -NGram(text, 8, letters, extra=0.6).bits(other)
+    wb = 2 ** -NGram(text, 9, letters, kappa=16).bits(other)
+    bits = sum(-math.log2((a + b) / 2) for a, b in zip(kn, wb, strict=True)) / len(other)
+    assert rivals.mixed_ngrams(text, other, letters) == pytest.approx(bits)
+
+
 @pytest.mark.parametrize("kind", [rivals.NoNorm, rivals.PostNorm])
 def test_other_blocks_see_no_future(kind):
     net = random_weights(rivals.with_blocks(kind, 20, width=16, layers=2, heads=2))
@@ -285,6 +317,7 @@ def test_the_shipped_gpt_reproduces_its_figure(held_out):
 
 def test_the_race_is_complete():
     record = json.loads((checkpoints.folder() / "09_designs.json").read_text("utf8"))
-    seeds = {"gpt": [3, 3], "lstm_pairs": [3, 3], "lstm": [3, 0], "adamw": [0, 1], "nano": [0, 2]}
+    seeds = {"gpt": [3, 3], "lstm_pairs": [3, 3], "lstm": [3, 0], "nano": [0, 2]}
     assert {name: [len(runs) for runs in record[name]] for name in seeds} == seeds
-    assert len(record["parts"]) == 9 and {len(runs) for runs in record["parts"].values()} == {3}
+    assert list(record["parts"]) == list(rivals.PARTS)
+    assert {len(runs) for runs in record["parts"].values()} == {3}

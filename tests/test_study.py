@@ -84,6 +84,21 @@ def test_a_question_that_moved_from_03_to_03b_stays_answered(home):
     assert split["solved"] == ["mu_law_encode"]
 
 
+def test_what_moved_from_05_to_05b_stays_answered_and_solved(home):
+    study.question("05_pixelcnn", "after", "softmax-or-logistic", right=True)
+    study.exercise("discretized_logistic", "lecture_05", "right")
+    split = row("05b_pixelcnn_deeper")
+    assert split["after"][:2] == (1, 1)
+    assert split["solved"] == ["discretized_logistic"]
+
+
+def test_questions_that_moved_from_06_to_06b_stay_answered(home):
+    for name in ("collapse-sign", "low-elbo-alarm", "gap-name"):
+        study.question("06_vae", "after", name, right=True)
+    assert row("06b_vae_deeper")["after"][:2] == (2, 2)
+    assert row("06_vae")["after"][:2] == (1, 1)
+
+
 def test_questions_that_moved_from_08_stay_answered(home):
     for part, name in (
         ("before", "fifty-five"),

@@ -102,7 +102,7 @@ class _:
 
 
 def to_streams(ids, rows):
-    """Cut ids, shape (n,), into ``rows`` consecutive pieces (rows, n // rows); what is left over is dropped."""
+    """Cut ids, shape (n,), into ``rows`` consecutive stretches (rows, n // rows); what is left over is dropped."""
     length = len(ids) // rows
     return ids[: rows * length].reshape(rows, length)
 

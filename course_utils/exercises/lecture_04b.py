@@ -1,7 +1,10 @@
-"""Exercise of lecture 04b, recurrent networks deeper: the reference, cases, and the answers that students really give."""
+"""Exercises of lecture 04b, recurrent networks deeper: references, cases, and the answers that students really give."""
+
+import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from .declare import Declarations
 
@@ -53,3 +56,60 @@ class _:
             return torch.stack(
                 [row[int(n) - 1] for row, n in zip(h, np.asarray(lengths), strict=True)]
             )
+
+
+def bits_if_held(logits, y, says, column, value):
+    """Bits that each next character costs more when one unit is held at ``value`` in what the output layer reads: (characters,).
+
+    logits: as they are, (characters, symbols).  y: which symbol came, (characters,).  says: the unit's value at each of them,
+    (characters,).  column: what a unit that says 1 adds to each logit, (symbols,).
+    """
+    held = logits + (value - says)[:, None] * column
+    more = F.cross_entropy(held, y, reduction="none") - F.cross_entropy(logits, y, reduction="none")
+    return more / math.log(2)
+
+
+@EXERCISES.declare(bits_if_held)
+class _:
+    def cases():
+        generator = torch.Generator().manual_seed(7)
+
+        def case(characters, symbols, value):
+            logits = 2 * torch.randn(characters, symbols, generator=generator)
+            y = torch.randint(symbols, (characters,), generator=generator)
+            says = 2 * torch.rand(characters, generator=generator) - 1
+            return logits, y, says, torch.randn(symbols, generator=generator), value
+
+        return [case(6, 4, 0.3), case(9, 5, -0.8), case(1, 3, 0.5), case(4, 4, 0.25)]
+
+    class mistakes:
+        nats = lambda *given: bits_if_held(*given) * math.log(2)
+        turned = lambda *given: -bits_if_held(*given)
+        averaged = lambda *given: bits_if_held(*given).mean()
+        size_only = lambda *given: bits_if_held(*given).abs()
+
+        def at_zero(logits, y, says, column, value):
+            return bits_if_held(logits, y, says, column, 0)
+
+        def pushed(logits, y, says, column, value):
+            return bits_if_held(logits, y, 0, column, torch.full_like(says, value))
+
+        def wrong_way(logits, y, says, column, value):
+            return bits_if_held(logits, y, -says, column, -value)
+
+        def not_a_difference(logits, y, says, column, value):
+            held = logits + (value - says)[:, None] * column
+            return F.cross_entropy(held, y, reduction="none") / math.log(2)
+
+    class alternatives:
+        def by_probabilities(logits, y, says, column, value):
+            held = logits - torch.outer(says, column) + value * column
+            p = torch.stack([torch.softmax(z, 1)[torch.arange(len(y)), y] for z in (logits, held)])
+            return torch.log2(p[0] / p[1])
+
+        def loop(logits, y, says, column, value):
+            more = []
+            for z, symbol, said in zip(logits, y, says, strict=True):
+                log_p = [torch.log_softmax(z + d * column, 0)[symbol] for d in (0, value - said)]
+                more.append(float(log_p[0] - log_p[1]) / math.log(2))
+            return np.array(more)
