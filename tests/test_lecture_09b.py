@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 from weights import random_weights
 
-from course_utils import checkpoints, dates, gpt
+from course_utils import checkpoints, dates, gpt, rivals
 from course_utils.commands import notebooks
 from course_utils.exercises import lecture_04b, lecture_09, lecture_09b
 
@@ -36,7 +36,7 @@ def lecture():
     space |= {f.reference.__name__: f.reference for f in lecture_09b.EXERCISES}
     exec("from course_utils import *", space)
     for cell in ("byte-pairs", "train-function", "induction-data", "attention-only", "looking-tools", "silencing", "beyond-position",
-        "cross-attention", "dates-model", "encoder-decoder-model", "experts-layer", "expert-block", "experts-rivals"):  # fmt: skip
+        "cross-attention", "dates-model", "encoder-decoder-model", "dates-rival", "experts-layer", "expert-block", "experts-rivals"):  # fmt: skip
         exec(compile(cells[cell], cell, "exec"), space)
     return space
 
@@ -149,12 +149,24 @@ def test_the_recurrent_translator_is_lecture_04bs():
     assert torch.allclose(ours(source, answer), theirs(source, answer))
 
 
-@pytest.mark.parametrize("kind", ["transformer", "recurrent"])
+def test_the_attentive_grus_are_lecture_04bs_and_look(lecture):
+    net = random_weights(lecture["AttentiveGRUs"](20, 16))
+    plain = dates.Recurrent(20, 16).double()
+    plain.load_state_dict(net.state_dict(), strict=False)
+    source, answer = torch.randint(1, 20, (2, 8)), torch.randint(20, (2, 6))
+    with torch.no_grad():
+        assert not torch.allclose(net(source, answer), plain(source, answer))
+        net.cross.out.weight.zero_()
+        assert torch.allclose(net(source, answer), plain(source, answer))
+
+
+@pytest.mark.parametrize("kind", ["transformer", "recurrent", "with attention"])
 def test_translators_read_the_source_and_no_future_letter(lecture, kind):
     torch.manual_seed(0)
     net = {
         "transformer": lambda: lecture["EncoderDecoder"](20, 16),
         "recurrent": lambda: dates.Recurrent(20, 16),
+        "with attention": lambda: lecture["AttentiveGRUs"](20, 16),
     }[kind]()
     net = random_weights(net)
     source, answer = torch.randint(1, 20, (2, 8)), torch.randint(20, (2, 6))
@@ -282,3 +294,13 @@ def test_experts_and_their_rivals_had_the_same_steps():
     assert {run["steps"] for runs in ways.values() for run in runs} == {160}
     wide, two = (ways[way][0]["parameters"] for way in ("dense, twice as wide", "two experts"))
     assert two - wide == 2 * 2 * 64  # the routers of two blocks
+
+
+def test_the_record_of_twelve_layers_is_what_its_loop_gives():
+    """The first steps of one setting, as the record's loop makes them, fall; a warm-up of one step is none."""
+    ids = torch.arange(3000) % 5
+    few = [rivals.deep_bits(rivals.Block, ids, 0.003, warm_up, 0, steps=22) for warm_up in (1, 1000)]
+    assert few[0] < few[1] - 0.1 and few[1] < 2.33  # log2(5) bits at the start
+    record = json.loads((checkpoints.folder() / "09b_depth.json").read_text("utf8"))["runs"]
+    assert list(record) == ["pre-norm", "pre-norm, warm-up", "post-norm", "post-norm, warm-up"]
+    assert all(list(map(float, runs)) == list(rivals.DEEP_RATES) for runs in record.values())

@@ -357,6 +357,15 @@ def file_is_in_normal_form(book):
         )
 
 
+def leaderboards_are_the_courses(book):
+    for cell, output in book.outputs():
+        if re.search(r"<td>yours</td>", output.get("data", {}).get("text/html", "")):
+            yield (
+                cell,
+                "shows rows of one run; record them with COURSE_RECORD=1, or draw the table without",
+            )
+
+
 def no_widget_views(book):
     for cell, output in book.outputs():
         if notebooks.WIDGET_VIEW in output.get("data", {}):
@@ -611,6 +620,7 @@ EVERY = [
     lecture_is_as_long_as_a_class,
     file_is_small,
     file_is_in_normal_form,
+    leaderboards_are_the_courses,
     no_widget_views,
     figures_go_through_show,
     words_respect_the_reader,
@@ -719,6 +729,11 @@ def _view():
     }
 
 
+def _table(source):
+    page = f"<table><tr><td>1</td><td>LSTM</td><td>{source}</td></tr></table>"
+    return {"output_type": "execute_result", "data": {"text/html": page}, "metadata": {}}
+
+
 def _said(text, name="stdout"):
     return {"output_type": "stream", "name": name, "text": text}
 
@@ -745,6 +760,7 @@ BROKEN = [
     (lecture_is_as_long_as_a_class, [("title", "# T\n**Time**: about 90 minutes", {})]),
     (file_is_small, [("a-a", "x", {"outputs": [_said("1" * 1_600_000)]})]),
     (file_is_in_normal_form, [("a-a", "x", {})]),  # without kernelspec
+    (leaderboards_are_the_courses, [("a-a", "x", {"outputs": [_table("yours")]})]),
     (figures_go_through_show, [("a-a", "plt.show()", {})]),
     (words_respect_the_reader, [("a-a", "It is simply so.", MD)]),
     (preamble_is_everywhere_the_same, [("preamble", 'setup("01_statistics")', {})]),
