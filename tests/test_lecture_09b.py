@@ -299,7 +299,9 @@ def test_experts_and_their_rivals_had_the_same_steps():
 def test_the_record_of_twelve_layers_is_what_its_loop_gives():
     """The first steps of one setting, as the record's loop makes them, fall; a warm-up of one step is none."""
     ids = torch.arange(3000) % 5
-    few = [rivals.deep_bits(rivals.Block, ids, 0.003, warm_up, 0, steps=22) for warm_up in (1, 1000)]
+    few = [
+        rivals.deep_bits(rivals.Block, ids, 0.003, warm_up, 0, steps=22) for warm_up in (1, 1000)
+    ]
     assert few[0] < few[1] - 0.1 and few[1] < 2.33  # log2(5) bits at the start
     record = json.loads((checkpoints.folder() / "09b_depth.json").read_text("utf8"))["runs"]
     assert list(record) == ["pre-norm", "pre-norm, warm-up", "post-norm", "post-norm, warm-up"]
