@@ -72,7 +72,8 @@ def test_a_helper_concerns_those_who_import_it_directly_or_not():
 
 
 def test_shipped_weights_concern_all_who_load_them():
-    assert "05_pixelcnn" in selection.concerned("data/checkpoints/03_made.safetensors")
+    gpt = selection.concerned("data/checkpoints/09_gpt.safetensors")
+    assert {"09_transformers", "09b_transformers_deeper"} <= set(gpt)
     assert "02_entropy" not in selection.concerned("data/checkpoints/03_made.safetensors")
     # no lecture names it: a helper does
     assert "07_gan" in selection.concerned("data/checkpoints/08_features.safetensors")
