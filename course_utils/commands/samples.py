@@ -46,26 +46,28 @@ def _pixelcnn(lecture):
     }
 
 
-def _vae(lecture):
-    """Lecture 06: one pass of the decoder, then a draw of each pixel."""
+def _vae_grey(lecture):
+    """Lecture 06: one pass of the decoder -> probabilities of ink (n, 784), the generator that drew the codes, the facts."""
     net, facts, nats = _shipped(lecture, "06_vae", "VAE")
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(samples.COUNT, net.latent_dim, generator=generator)
-    x = torch.bernoulli(net.decoder(z).sigmoid(), generator=generator)
-    return x, facts | {"label": "VAE", "lecture": "06", "nats": nats, "bound": True}
+    return (
+        net.decoder(z).sigmoid(),
+        generator,
+        facts | {"lecture": "06", "nats": nats, "bound": True},
+    )
+
+
+def _vae(lecture):
+    """Each pixel drawn with its probability."""
+    grey, generator, facts = _vae_grey(lecture)
+    return torch.bernoulli(grey, generator=generator), facts | {"label": "VAE"}
 
 
 def _vae_thresholded(lecture):
-    """Lecture 06: the same latent codes, each pixel black where its probability exceeds one half."""
-    net, facts, nats = _shipped(lecture, "06_vae", "VAE")
-    z = torch.randn(samples.COUNT, net.latent_dim, generator=torch.Generator().manual_seed(0))
-    label = "VAE, thresholded"
-    return net.decoder(z) > 0, facts | {
-        "label": label,
-        "lecture": "06",
-        "nats": nats,
-        "bound": True,
-    }
+    """The same latent codes, each pixel black where its probability exceeds one half."""
+    grey, _, facts = _vae_grey(lecture)
+    return grey > 0.5, facts | {"label": "VAE, thresholded"}
 
 
 def _gan(lecture):
