@@ -92,6 +92,15 @@ class NGram:
             p[grams[begin:end] - context * V] += own[begin:end]
         return p
 
+    def sample(self, length, temperature=1.0, seed=0, before="\n"):
+        """Text of ``length`` characters after ``before``, drawn one by one from the probabilities to the power 1 / temperature; a string."""
+        text = before
+        for u in np.random.default_rng(seed).random(length):
+            p = self.probs(text[max(0, len(text) - self.order) :]) ** (1 / temperature)
+            drawn = int(np.searchsorted(p.cumsum(), u * p.sum()))
+            text += self.alphabet[min(drawn, len(self.alphabet) - 1)]  # a sum's last digit
+        return text
+
     def _codes(self, text):
         try:
             return np.fromiter((self.index[c] for c in text), np.int32, len(text))

@@ -484,3 +484,10 @@ def test_bert_score_is_torchmetrics():
 def test_bert_score_refuses(arguments, said):
     with pytest.raises(ValueError, match=said):
         metrics.bert_score(*arguments)
+
+
+def test_pieces_are_spread_over_the_whole_text():
+    text = " ".join(f"w{i}" for i in range(100))
+    first, middle, last = metrics.pieces(text, 3, length=10)
+    assert first.split()[0] == "w0" and middle.split()[0] == "w45" and last.split()[-1] == "w99"
+    assert {len(piece.split()) for piece in metrics.pieces(text, 7)} == {24}

@@ -3,6 +3,7 @@
 import bz2
 import lzma
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -171,3 +172,19 @@ def test_bz2_reads_what_fits_into_its_block():
     seen = before[-(900_000 - len(text)) :]
     assert compressor_bits("bz2", text, before) == compressor_bits("bz2", text, seen)
     assert compressor_bits("bz2", text, before) != compressor_bits("bz2", text, seen[1000:])
+
+
+def test_samples_are_drawn_from_the_probabilities():
+    model = NGram("ab" * 50 + "ac" * 50, 1, "abc")
+    text = model.sample(4000, before="a")
+    assert len(text) == 4001 and text == model.sample(4000, before="a")
+    after_a = [b for a, b in pairwise(text) if a == "a"]
+    share = after_a.count("b") / len(after_a)
+    assert abs(share - model.probs("a")[1]) < 4 * (0.25 / len(after_a)) ** 0.5
+    assert model.sample(50, seed=1, before="a") != model.sample(50, seed=2, before="a")
+
+
+def test_a_low_temperature_takes_the_likely_character():
+    model = NGram("ab" * 60 + "ac" * 40, 1, "abc")
+    cold = model.sample(400, temperature=0.05, before="a")
+    assert "c" not in cold and "c" in model.sample(400, before="a")

@@ -19,7 +19,7 @@ _HOME = {
         "precision_recall",
     ],
     "inception": ["Inception"],
-    "tokens": ["tokenize", "words"],
+    "tokens": ["pieces", "tokenize", "words"],
     "overlap": ["bleu", "chrf", "corpus_bleu", "corpus_chrf", "rouge_l", "rouge_n", "rouge_s"],
     "variety": ["distinct_n", "perplexity", "self_bleu"],
     "bertscore": ["bert_score", "bert_scores"],

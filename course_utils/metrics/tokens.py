@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from .convert import plain
 
 
@@ -33,6 +35,13 @@ def words(text):
     (п'ять is one word, don't is two, as in rouge-score).
     """
     return _patterns().words.findall(_clean(text).lower())
+
+
+def pieces(text, count, length=24):
+    """``count`` pieces of ``length`` words each, spread evenly over a text: str -> list of str.  They overlap where the text is short."""
+    tokens = words(text)
+    starts = np.linspace(0, len(tokens) - length, count).astype(int)
+    return [" ".join(tokens[i : i + length]) for i in starts]
 
 
 class _Patterns(NamedTuple):
