@@ -51,9 +51,9 @@ class _:
 
 
 def discriminator_loss(real_logits, fake_logits):
-    """Cross-entropy of the detective in nats: -ln D(real), averaged, plus -ln(1 - D(fake)), averaged; D = sigmoid(logit).
+    """Cross-entropy of the discriminator in nats: -ln D(real), averaged, plus -ln(1 - D(fake)), averaged; D = sigmoid(logit).
 
-    real_logits, fake_logits: (batch,).  Returns a scalar; ln 4 for a detective that can only guess.
+    real_logits, fake_logits: (batch,).  Returns a scalar; ln 4 for a discriminator that can only guess.
     """
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
 
@@ -110,7 +110,7 @@ class _:
 
 
 def generator_loss(fake_logits):
-    """The forger's non-saturating loss in nats: -ln D(fake), averaged over the batch (Goodfellow et al. 2014, section 3).
+    """The generator's non-saturating loss in nats: -ln D(fake), averaged over the batch (Goodfellow et al. 2014, section 3).
 
     fake_logits: (batch,).  Returns a scalar.
     """
@@ -223,59 +223,3 @@ class _:
             ones = torch.ones(len(x_hat))
             gradient = torch.autograd.grad(critic(x_hat), x_hat, ones, create_graph=True)[0]
             return ((gradient.reshape(len(x_hat), -1).pow(2).sum(1).sqrt() - 1) ** 2).mean()
-
-
-def cycle_loss(x, y, to_y, to_x):
-    """How far both round trips end from their start: mean absolute errors of x -> y -> x and of y -> x -> y, added (Zhu et al. 2017).
-
-    x, y: (batch, ...) of the two kinds, not paired.  to_y, to_x: the two generators.  Returns a scalar.
-    """
-    return (to_x(to_y(x)) - x).abs().mean() + (to_y(to_x(y)) - y).abs().mean()
-
-
-class _Map(nn.Module):
-    """x -> weight x + shift, bent a little; both numbers can be trained."""
-
-    def __init__(self, weight, shift):
-        super().__init__()
-        self.weight, self.shift = (nn.Parameter(torch.tensor(v)) for v in (weight, shift))
-
-    def forward(self, x):
-        return self.weight * x + self.shift + 0.1 * x.sin()
-
-
-@EXERCISES.declare(cycle_loss, differentiable=True)
-class _:
-    def cases():
-        return [
-            (_normal(5, 2, seed=21), _normal(5, 2, seed=22) + 2, _Map(2.0, 1.0), _Map(0.5, -0.3)),
-            (_normal(3, 1, 4, 4, seed=23), _normal(3, 1, 4, 4, seed=24), _Map(-1.0, 0.2), _Map(0.7, 0.1)),
-            (_normal(6, 3, seed=25), _normal(2, 3, seed=26), _Map(1.5, 0.0), _Map(0.9, 0.4)),
-        ]  # fmt: skip
-
-    class mistakes:
-        there_only = lambda x, y, to_y, to_x: (to_x(to_y(x)) - x).abs().mean()
-        back_only = lambda x, y, to_y, to_x: (to_y(to_x(y)) - y).abs().mean()
-
-        def squared(x, y, to_y, to_x):
-            return (to_x(to_y(x)) - x).square().mean() + (to_y(to_x(y)) - y).square().mean()
-
-        def wrong_order(x, y, to_y, to_x):
-            return (to_y(to_x(x)) - x).abs().mean() + (to_x(to_y(y)) - y).abs().mean()
-
-        identity = lambda x, y, to_y, to_x: (to_x(x) - x).abs().mean() + (to_y(y) - y).abs().mean()
-        one_way = lambda x, y, to_y, to_x: (to_y(x) - x).abs().mean() + (to_x(y) - y).abs().mean()
-        paired = lambda x, y, to_y, to_x: (to_y(x) - y).abs().mean() + (to_x(y) - x).abs().mean()
-
-        def sum(x, y, to_y, to_x):
-            return (to_x(to_y(x)) - x).abs().sum() + (to_y(to_x(y)) - y).abs().sum()
-
-        halved = lambda x, y, to_y, to_x: 0.5 * cycle_loss(x, y, to_y, to_x)
-        no_abs = lambda x, y, to_y, to_x: (to_x(to_y(x)) - x).mean() + (to_y(to_x(y)) - y).mean()
-
-        def detached(x, y, to_y, to_x):
-            x_again, y_again = to_x(to_y(x).detach()), to_y(to_x(y).detach())
-            return (x_again - x).abs().mean() + (y_again - y).abs().mean()
-
-    class alternatives:
-        library = lambda x, y, to_y, to_x: F.l1_loss(to_x(to_y(x)), x) + F.l1_loss(to_y(to_x(y)), y)
