@@ -172,12 +172,20 @@ def record(name):
     return json.loads((checkpoints.folder() / f"{name}.json").read_text("utf8"))
 
 
-def test_the_four_had_equal_time_and_three_seeds():
+def test_the_rivals_had_equal_time_and_several_seeds():
     rows = record("07_race")["rows"]
-    assert set(rows) == {
-        f"{o}, {n}" for o in ("GAN", "VAE") for n in ("fully connected", "convolutions")
-    }
-    seconds = [row["cpu"] for runs in rows.values() for row in runs]
-    assert all(len(runs) == 3 for runs in rows.values()) and max(seconds) < 1.35 * min(seconds)
-    for row in (row for runs in rows.values() for row in runs):
-        assert row["found_out"] < math.log(2) and row["bound"] > 80 and row["frechet"] > 3
+    assert set(rows) == {"VAE, fully connected", "VAE, convolutions", "GAN, convolutions"}
+    assert all(len(runs) >= 2 for runs in rows.values())
+    flat = [row for runs in rows.values() for row in runs]
+    assert max(row["cpu"] for row in flat) < 1.35 * min(row["cpu"] for row in flat)
+    assert all(row["found_out"] < math.log(2) and row["frechet"] > 3 for row in flat)
+    assert all(row["bound"] > 80 for row in flat)  # nats/image; the shipped PixelCNN has 80.2
+
+
+def test_one_exchange_at_a_time():
+    """What the lecture concludes: every GAN is ahead of every VAE in samples, and behind in nats."""
+    rows = record("07_race")["rows"]
+    gan, vae = rows["GAN, convolutions"], rows["VAE, convolutions"] + rows["VAE, fully connected"]
+    for key in ("frechet", "found_out"):
+        assert max(row[key] for row in gan) < 0.5 * min(row[key] for row in vae)
+    assert min(row["bound"] for row in gan) > 1.2 * max(row["bound"] for row in vae)
