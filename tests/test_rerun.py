@@ -105,7 +105,7 @@ def test_a_stopped_training_and_the_instructors_line(path, tmp_path):
     with lesson.kernel():
         for index, cell in lesson.code:
             trained = [
-                v for v in lines if re.search(rf"^{v}(, \w+)? = ", cell.source, re.MULTILINE)
+                v for v in lines if re.search(rf"^{v}(, \w+)* = ", cell.source, re.MULTILINE)
             ]
             if not (trained and TRAINS.search(cell.source)):
                 lesson.run("later", [(index, cell)])
