@@ -281,7 +281,21 @@ NEVER_EQUAL = "numbers with a fraction don't hit the limit exactly"
 NO_DIVISION_BY_ZERO = "the condition only has to fail where both totals are 0"
 OVERWRITTEN = "the centre is written over in the next line"
 ONLY_ITS_SHAPE = "only the shape is looked at"
+
+
+def _other_shapes(line, image, twin):
+    """Changes of an image in ``line`` that leave its number of dimensions as it is."""
+    same = f"(-{image})", f"(0.5 * {image})", f"{image}[1:]", f"{image}[:-1]", twin
+    return {line.replace("IMAGE", change): ONLY_ITS_SHAPE for change in same}
+
+
 EQUIVALENT = {
+    "add_noise": _other_shapes("a = alpha_bar.view(-1, *[1] * (IMAGE.dim() - 1))", "x0", "noise"),
+    "ddim_step": _other_shapes("a_t, a_s = (a.view(-1, *[1] * (IMAGE.dim() - 1)) for a in (alpha_bar_t, alpha_bar_s))", "x_t", "noise"),
+    "euler_step": _other_shapes("dt = torch.as_tensor(dt).view(-1, *[1] * (IMAGE.dim() - 1))", "x", "velocity"),
+    "guided": _other_shapes("scale = torch.as_tensor(scale).view(-1, *[1] * (IMAGE.dim() - 1))", "cond", "uncond"),
+    "predict_x0": _other_shapes("a = alpha_bar.view(-1, *[1] * (IMAGE.dim() - 1))", "x_t", "noise"),
+    "alpha_bar": {"return torch.cumprod(1 - betas, -1)": "there is one axis"},
     "active_units": {
         "return int((mu.var(0) >= 0.01).sum())": NEVER_EQUAL,
         "return int(((-mu).var(0) > 0.01).sum())": "a variance has no sign",
