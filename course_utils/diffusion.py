@@ -101,6 +101,9 @@ def draw(net, y, times, method=euler, scale=1.0, seed=0):
     noise = torch.randn(len(y), 1, 28, 28, generator=torch.Generator().manual_seed(seed))
     drawn = torch.empty_like(noise)
     for i in range(0, len(y), 500):
-        part = y[i : i + 500]
-        drawn[i : i + 500] = method(lambda x, t: velocity(net, x, t, part, scale), noise[i : i + 500], times)  # fmt: skip
+
+        def slope(x, t, part=y[i : i + 500]):
+            return velocity(net, x, t, part, scale)
+
+        drawn[i : i + 500] = method(slope, noise[i : i + 500], times)
     return ((drawn + 1) / 2).clamp(0, 1)

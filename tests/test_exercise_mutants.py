@@ -469,7 +469,19 @@ def _next_number(x, state):
     return torch.eye(7)[(x + 1) % 7], state
 
 
+def _images(draw, n):
+    """n batches of the same shape and, last, a level of each image."""
+    shape = draw.randint(2, 5), 1, 3, draw.randint(2, 4)
+    return *torch.randn(n, *shape), 0.05 + 0.9 * torch.rand(shape[0])
+
+
 SENSIBLE = {  # exercise -> random arguments
+    "add_noise": lambda draw: _images(draw, 2),
+    "alpha_bar": lambda draw: (torch.rand(draw.randint(1, 20)),),
+    "ddim_step": lambda draw: (*(found := _images(draw, 2)), found[-1].sqrt()),
+    "euler_step": lambda draw: _images(draw, 2),
+    "guided": lambda draw: _images(draw, 2),
+    "predict_x0": lambda draw: _images(draw, 2),
     "active_units": lambda draw: (torch.randn(draw.randint(2, 50), 6) * torch.logspace(-2, 1, 6),),
     "binomial_sign_test": lambda draw: (draw.randint(0, (n := draw.randint(1, 80))), n),
     "bits_per_dim": lambda draw: (90 + torch.randn(5), (draw.randint(1, 3), draw.randint(1, 32), 28)),
