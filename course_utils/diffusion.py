@@ -98,9 +98,20 @@ def heun(slope, x, times):
     return x
 
 
+def ancestral(slope, x, times):
+    """Bayes' step on the straight path with the guessed digit and noise; fresh noise in all steps but the last."""
+    for t, s in pairwise(times):
+        v = slope(x, t)
+        x0, noise = x - t * v, x + (1 - t) * v
+        fresh = s**2 * (1 - ((1 - t) * s) ** 2 / ((1 - s) * t) ** 2) if s else 0.0  # tau squared
+        x = (1 - s) * x0 + (s**2 - fresh) ** 0.5 * noise + fresh**0.5 * torch.randn_like(x)
+    return x
+
+
 def draw(net, y, times, method=euler, scale=1.0, seed=0):
     """A digit for each class in y (n,), 500 at a time: (n, 1, 28, 28) in 0..1.  times: falling from 1 to 0."""
-    noise = torch.randn(len(y), 1, 28, 28, generator=torch.Generator().manual_seed(seed))
+    torch.manual_seed(seed)
+    noise = torch.randn(len(y), 1, 28, 28)
     drawn = torch.empty_like(noise)
     for i in range(0, len(y), 500):
 
@@ -137,23 +148,23 @@ def guess_x0(x_t, answer, t, path="straight", target="velocity"):
 
 
 @torch.no_grad()
-def deterministic(net, y, steps, path, target, clipped, seed=0):
-    """DDIM for any path and target, from t = 0.99: a digit for each class in y (n,), (n, 1, 28, 28) in 0..1.
+def steps_back(net, y, steps, path, target, clipped=False, fresh=False, seed=0):
+    """From t = 0.99 to the digit by any path and target: one for each class in y (n,), (n, 1, 28, 28) in 0..1.
 
-    clipped: cut each guess of the digit to -1..1, as the code of Ho et al. does.
+    clipped: cut each guess of the digit to -1..1, as the code of Ho et al. does.  fresh: ancestral steps; else DDIM.
     """
-    noise = torch.randn(len(y), 1, 28, 28, generator=torch.Generator().manual_seed(seed))
-    x, times = noise, torch.linspace(0.99, 0, steps + 1)
+    torch.manual_seed(seed)
+    x, times = torch.randn(len(y), 1, 28, 28), torch.linspace(0.99, 0, steps + 1)
     for t, s in pairwise(times):
         now = t.expand(len(y))
         with autocast():
             answer = net(x, now, y)
         x0 = guess_x0(x, answer, now, path, target)
         x0 = x0.clamp(-1, 1) if clipped else x0
-        a, b, *_ = signal_and_noise(t, path)
-        noise = (x - a * x0) / b
-        a, b, *_ = signal_and_noise(s, path)
-        x = a * x0 + b * noise
+        (a_t, b_t), (a_s, b_s) = (signal_and_noise(u, path)[:2] for u in (t, s))
+        noise = (x - a_t * x0) / b_t
+        variance = b_s**2 * (1 - (a_t * b_s) ** 2 / (a_s * b_t) ** 2) if fresh else 0 * b_s
+        x = a_s * x0 + (b_s**2 - variance).sqrt() * noise + variance.sqrt() * torch.randn_like(x)
     return ((x + 1) / 2).clamp(0, 1)
 
 
