@@ -201,7 +201,7 @@ def test_the_shipped_network_has_its_figure():
     """1,000 of the 10,000 digits: fewer samples have a larger distance, by what 1,000 real digits have more than 10,000."""
     net, entry = checkpoints.restore("10_diffusion", UNet)
     y = torch.arange(1000) % 10
-    drawn = draw(net, y, torch.linspace(1, 0, 11).tolist(), scale=1.5)
+    drawn = draw(net, y, torch.linspace(1, 0, 6).tolist(), heun, scale=1.25)
     real = metrics.features(data.mnist("test").images.view(-1, 1, 28, 28))
     train = metrics.features(data.mnist("train").images[:10_000].view(-1, 1, 28, 28))
     few, many = (metrics.frechet_distance(train[:n], real) for n in (1000, 10_000))
