@@ -198,15 +198,12 @@ def test_the_same_seed_draws_the_same_digits_whatever_the_batch():
 
 
 def test_the_shipped_network_has_its_figure():
-    """1,000 of the 10,000 digits: fewer samples have a larger distance, by what 1,000 real digits have more than 10,000."""
+    """The first 1,000 of the 10,000 digits: so few have a larger distance, 8.97 when the file was made."""
     net, entry = checkpoints.restore("10_diffusion", UNet)
     y = torch.arange(1000) % 10
     drawn = draw(net, y, torch.linspace(1, 0, 6).tolist(), heun, scale=1.25)
     real = metrics.features(data.mnist("test").images.view(-1, 1, 28, 28))
-    train = metrics.features(data.mnist("train").images[:10_000].view(-1, 1, 28, 28))
-    few, many = (metrics.frechet_distance(train[:n], real) for n in (1000, 10_000))
     reached = metrics.frechet_distance(metrics.features(drawn), real)
-    assert entry.value <= 7
-    assert reached == pytest.approx(entry.value + few - many, abs=3)
+    assert entry.value <= 7 and reached == pytest.approx(8.97, abs=0.7)
     read = metrics.class_probabilities(drawn).argmax(1)
     assert (read == y).float().mean() > 0.97
