@@ -118,8 +118,8 @@ def test_the_shipped_speaker(lecture):
         ("07b_tuning", "tries", 4, 6),
         ("07b_losses", "recipe", 3, 6),
         ("07b_designs", "design", 2, 8),
-        ("07b_cycle", "rows", 3, 4),
-        ("07b_sound", "judges", 3, 3),
+        ("07b_cycle", "rows", 3, 3),
+        ("07b_sound", "judges", 2, 3),
     ],
 )
 def test_records_hold_all_runs(name, part, seeds, rows):
