@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 import torch
 
-from course_utils import checkpoints, data, wavenet
+from course_utils import checkpoints, wavenet
 from course_utils.commands.notebooks import model_cells
 
 
@@ -101,15 +101,14 @@ def test_windows_of_a_tone_are_loudest_in_its_band(lecture):
     assert int(bands.argmax()) == 3  # 1,100 Hz is bin 35.2; the fourth band holds bins 31 to 40
 
 
-def test_the_shipped_speaker(lecture):
-    entry = checkpoints.recorded("07b_speaker")
-    net = lecture["Speaker"](**entry.config)
-    checkpoints.load("07b_speaker", net)
-    clips = lecture["speak"](net.eval())
-    assert clips.shape == (42, 4096) and clips.abs().max() < 1
-    lecture["judge_sound"].__globals__["voice"] = {"test": data.audio("prompts", "test").samples}
-    assert lecture["judge_sound"](clips, "test")["frechet"] == pytest.approx(entry.value, rel=0.02)
-    assert (checkpoints.folder() / "07b_speaker.safetensors").stat().st_size < 300_000
+def test_the_speaker_draws_clips(lecture):
+    torch.manual_seed(0)
+    net = lecture["Speaker"]()
+    clips = lecture["speak"](net, 5)
+    assert clips.shape == (5, 4096) and clips.abs().max() <= 1
+    assert torch.equal(clips, lecture["speak"](net, 5))  # a seed, a set of clips
+    for listener in ("Wave", "Spectrogram"):
+        assert lecture[listener]()(clips[:1].expand(16, -1)).shape == (16,)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +116,6 @@ def test_the_shipped_speaker(lecture):
     [
         ("07b_tuning", "tries", 4, 6),
         ("07b_losses", "recipe", 3, 6),
-        ("07b_designs", "design", 2, 8),
-        ("07b_cycle", "rows", 3, 3),
-        ("07b_sound", "judges", 2, 3),
     ],
 )
 def test_records_hold_all_runs(name, part, seeds, rows):
