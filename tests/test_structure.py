@@ -40,6 +40,7 @@ AS_LONG_AS_A_CLASS = {
     "05b_pixelcnn_deeper",
     "06_vae",
     "06b_vae_deeper",
+    "07_gan",
     "07b_gan_deeper",
     "08_metrics",
     "08b_text_metrics",

@@ -51,9 +51,9 @@ class _:
 
 
 def discriminator_loss(real_logits, fake_logits):
-    """Cross-entropy of the detective in nats: -ln D(real), averaged, plus -ln(1 - D(fake)), averaged; D = sigmoid(logit).
+    """Cross-entropy of the discriminator in nats: -ln D(real), averaged, plus -ln(1 - D(fake)), averaged; D = sigmoid(logit).
 
-    real_logits, fake_logits: (batch,).  Returns a scalar; ln 4 for a detective that can only guess.
+    real_logits, fake_logits: (batch,).  Returns a scalar; ln 4 for a discriminator that can only guess.
     """
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
 
@@ -110,7 +110,7 @@ class _:
 
 
 def generator_loss(fake_logits):
-    """The forger's non-saturating loss in nats: -ln D(fake), averaged over the batch (Goodfellow et al. 2014, section 3).
+    """The generator's non-saturating loss in nats: -ln D(fake), averaged over the batch (Goodfellow et al. 2014, section 3).
 
     fake_logits: (batch,).  Returns a scalar.
     """
