@@ -41,6 +41,7 @@ AS_LONG_AS_A_CLASS = {
     "06_vae",
     "06b_vae_deeper",
     "07_gan",
+    "07b_gan_deeper",
     "08_metrics",
     "08b_text_metrics",
     "08c_human_evaluation",

@@ -99,6 +99,14 @@ def test_questions_that_moved_from_06_to_06b_stay_answered(home):
     assert row("06_vae")["after"][:2] == (1, 1)
 
 
+def test_what_moved_from_07_to_07b_stays_answered_and_solved(home):
+    study.question("07_gan", "after", "cycle-only", right=True)
+    study.exercise("cycle_loss", "lecture_07", "right")
+    split = row("07b_gan_deeper")
+    assert split["after"][:2] == (1, 1)
+    assert split["solved"] == ["cycle_loss"]
+
+
 def test_questions_that_moved_from_08_stay_answered(home):
     for part, name in (
         ("before", "fifty-five"),
