@@ -45,6 +45,7 @@ AS_LONG_AS_A_CLASS = {
     "08c_human_evaluation",
     "09_transformers",
     "09b_transformers_deeper",
+    "10_diffusion",
     "10b_diffusion_deeper",
 }
 MAX_CELLS, MAX_LINES_OF_CODE, MAX_SLIDES, MAX_MINUTES = 75, 700, 45, 75

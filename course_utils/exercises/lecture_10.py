@@ -340,7 +340,6 @@ class _:
         from_cond = lambda cond, uncond, scale: _from(cond, cond, uncond, scale)
         exchanged = lambda cond, uncond, scale: guided(uncond, cond, scale)
         away = lambda cond, uncond, scale: _from(uncond, uncond, cond, scale)
-        inverse = lambda cond, uncond, scale: _from(cond, uncond, cond, scale)
         only_difference = lambda cond, uncond, scale: _from(
             torch.zeros_like(cond), cond, uncond, scale
         )
