@@ -53,6 +53,7 @@ PROMISED = {
         "masked_lm_loss",
     ],
     "lecture_09b": ["induction_scores", "top_1_route"],
+    "lecture_10b": ["optimal_denoiser", "absorbing_bound"],
     "lecture_03": ["ngram_probability", "bigram_gradient", "made_masks"],
     "lecture_03b": ["receptive_field", "mu_law_encode", "mu_law_decode"],
 }

@@ -48,6 +48,7 @@ AS_LONG_AS_A_CLASS = {
     "09_transformers",
     "09b_transformers_deeper",
     "10_diffusion",
+    "10b_diffusion_deeper",
 }
 MAX_CELLS, MAX_LINES_OF_CODE, MAX_SLIDES, MAX_MINUTES = 75, 700, 45, 75
 SLIDE_TYPES = {
