@@ -157,7 +157,7 @@ def test_the_vaes_decoder_is_the_gans_generator(lecture, network, layers):
     )
 
 
-def test_terms_are_those_of_the_elbo(lecture):
+def test_terms_are_those_of_the_bound(lecture):
     """With an encoder that knows nothing the code is free, and a decoder of logits 0 pays ln 2 for each pixel."""
     vae = lecture["VAE"]()
     with torch.no_grad():
