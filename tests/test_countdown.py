@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import matplotlib as mpl
 import pytest
 
 from course_utils import countdown, live
@@ -14,7 +15,8 @@ def in_a_notebook(monkeypatch):
     seen = []
     monkeypatch.setattr(live, "get_ipython", lambda: SimpleNamespace(kernel="there"))
     monkeypatch.setattr(live, "display", lambda data, **_: seen.append(data["text/plain"]))
-    monkeypatch.setattr(live.plotting, "png", lambda figure, **_: figure.axes[0].get_title())
+    side = mpl.rcParams["axes.titlelocation"]  # setup() puts titles on the left
+    monkeypatch.setattr(live.plotting, "png", lambda figure, **_: figure.axes[0].get_title(side))
     monkeypatch.setattr(
         live.plotting, "picture", lambda title, *_, **__: ({"text/plain": title}, {})
     )
