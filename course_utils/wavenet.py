@@ -6,6 +6,9 @@
 import torch
 from torch import nn
 
+from .exercises.lecture_03b import mu_law_decode
+from .runtime import one_thread
+
 
 class Block(nn.Module):
     """A dilated layer with a gate: its input `dilation` samples ago and now, (batch, channels) each -> next h, skip."""
@@ -51,20 +54,15 @@ class WaveNet(nn.Module):
 
 @torch.inference_mode()
 def speak(net, n, steps, seed=0):
-    """n sounds of so many samples at 8 kHz, from silence: (n, steps) in -1..1, the mu-law (mu = 255) undone.
+    """n sounds of so many samples at 8 kHz, from silence: (n, steps) in -1..1.
 
     On one thread: a step is a hundred tiny operations, and sharing each out costs more than it gains.
     """
     generator = torch.Generator().manual_seed(seed)
     code, queues, codes = torch.full((n,), 128), net.queues(n), torch.empty(n, steps)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         for t in range(steps):
             p = net(code, queues, t).softmax(1)
             code = torch.multinomial(p, 1, generator=generator)[:, 0]
             codes[:, t] = code
-    finally:
-        torch.set_num_threads(threads)
-    y = 2 * codes / 255 - 1
-    return torch.sign(y) * (256 ** y.abs() - 1) / 255
+    return mu_law_decode(codes, 255)

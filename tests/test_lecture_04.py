@@ -4,7 +4,6 @@ The cells tagged ``model`` are taken from the notebook itself, so that the class
 """
 
 import itertools
-import json
 import math
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from course_utils import checkpoints
+from course_utils import checkpoints, records
 from course_utils.exercises import lecture_04 as reference
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "04_rnn_text_generation.ipynb"
@@ -157,7 +156,7 @@ def test_held_out_plays_are_held_out(lecture):
 
 def test_the_recorded_memory_task_has_its_seeds_and_its_rates():
     """Six rivals, two learning rates, three seeds, errors to choose by and to report, at lags 0 to 100."""
-    record = json.loads((checkpoints.folder() / "04_memory.json").read_text("utf8"))
+    record = records.read("04_memory")
     shapes = {name: np.array(runs).shape for name, runs in record["recall"].items()}
     quiet = "RNN, orthogonal, in quiet"
     assert set(shapes) == {"RNN", "RNN, orthogonal", "RNN, 4 × the updates", quiet, "LSTM", "GRU"}
@@ -167,7 +166,7 @@ def test_the_recorded_memory_task_has_its_seeds_and_its_rates():
 
 def test_two_other_seeds_of_the_class_run_are_recorded():
     """[validation, test] in bits/char for each; seeds differ, by less than an n-gram lies behind."""
-    record = json.loads((checkpoints.folder() / "04_seeds.json").read_text("utf8"))
+    record = records.read("04_seeds")
     assert np.shape(record["runs"]) == (2, 2)
     tests = [test for _, test in record["runs"]]
     assert 0 < max(tests) - min(tests) < 0.03 and max(tests) < 2.06

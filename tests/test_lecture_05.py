@@ -28,6 +28,12 @@ def random_weights(net, seed=0):
     return net
 
 
+def scatter(net, std=0.3):
+    """Weights of both signs."""
+    for p in net.parameters():
+        nn.init.normal_(p, std=std)
+
+
 def jacobian(net, size, y=None):
     """|d output / d input| of all pixels: (size * size, size * size)."""
     generator = torch.Generator().manual_seed(1)
@@ -139,8 +145,7 @@ def test_seen_from_is_the_jacobians_row(lecture):
 def test_cached_sampling_gives_the_naive_pixels(lecture, gated, classes):
     torch.manual_seed(0)
     net = lecture["PixelCNN"](channels=8, dilations=(1, 2), gated=gated, classes=classes, size=10)
-    for p in net.parameters():
-        nn.init.normal_(p, std=0.3)
+    scatter(net)
     y = torch.tensor([3, 7]) if classes else None
     u = torch.rand(2, 10, 10, generator=torch.Generator().manual_seed(1))
     naive = lecture["sample_naive"](net, u, y)
@@ -151,8 +156,7 @@ def test_cached_sampling_gives_the_naive_pixels(lecture, gated, classes):
 def test_completion_keeps_what_is_given(lecture):
     torch.manual_seed(0)
     net = lecture["PixelCNN"](channels=8, dilations=(1, 2), size=12)
-    for p in net.parameters():
-        nn.init.normal_(p, std=0.3)
+    scatter(net)
     u = torch.rand(2, 12, 12, generator=torch.Generator().manual_seed(1))
     whole = lecture["sample_cached"](net, u)
     again = lecture["sample_cached"](net, u, given=whole, known_rows=11)
@@ -237,8 +241,7 @@ def pair(lecture):
     torch.manual_seed(0)
     pair = [lecture["PixelCNN"](channels=8, dilations=(1, 2), classes=c, size=8) for c in (2, 0)]
     for net in pair:
-        for p in net.parameters():
-            nn.init.normal_(p, std=0.3)
+        scatter(net)
     return pair
 
 
@@ -267,8 +270,7 @@ def test_every_block_and_both_stacks_hear_the_label(lecture, gated):
     """Class vectors of one block and one stack alone, all others zero: the output moves."""
     torch.manual_seed(0)
     net = lecture["PixelCNN"](channels=4, dilations=(1, 2), gated=gated, classes=2, size=6)
-    for p in net.parameters():
-        nn.init.normal_(p, std=0.5)
+    scatter(net, std=0.5)
     x, y = torch.rand(1, 1, 6, 6), torch.tensor([1])
     vectors = [block.label.weight for block in net.blocks]
     with torch.no_grad():

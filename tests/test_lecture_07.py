@@ -1,12 +1,11 @@
 """Lecture 07: its networks, built by running the notebook's own cells, do what the text says, and the shipped weights give their figures."""
 
-import json
 import math
 
 import pytest
 import torch
 
-from course_utils import checkpoints, data, metrics
+from course_utils import checkpoints, data, metrics, records
 from course_utils.commands.notebooks import model_cells
 from course_utils.exercises.lecture_07 import (
     discriminator_loss,
@@ -168,12 +167,8 @@ def test_terms_are_those_of_the_bound(lecture):
     assert pixels.numpy() == pytest.approx(784 * math.log(2), rel=1e-5)
 
 
-def record(name):
-    return json.loads((checkpoints.folder() / f"{name}.json").read_text("utf8"))
-
-
 def test_the_rivals_had_equal_time_and_three_seeds():
-    rows = record("07_race")["rows"]
+    rows = records.read("07_race")["rows"]
     assert set(rows) == {"VAE, fully connected", "VAE, convolutions", "GAN, convolutions"}
     assert all(len(runs) == 3 for runs in rows.values())
     flat = [row for runs in rows.values() for row in runs]
@@ -184,7 +179,7 @@ def test_the_rivals_had_equal_time_and_three_seeds():
 
 def test_one_exchange_at_a_time():
     """What the lecture concludes: every GAN is ahead of every VAE in samples, and behind in nats."""
-    rows = record("07_race")["rows"]
+    rows = records.read("07_race")["rows"]
     gan, vae = rows["GAN, convolutions"], rows["VAE, convolutions"] + rows["VAE, fully connected"]
     for key in ("frechet", "found_out"):
         assert max(row[key] for row in gan) < 0.5 * min(row[key] for row in vae)

@@ -1,13 +1,12 @@
 """Lecture 07b: penalties are what they say, the narrow translator sees 7 pixels, WaveNet speaks as in 03b, sounds are judged rightly, records are whole."""
 
-import json
 import math
 from collections import Counter
 
 import pytest
 import torch
 
-from course_utils import checkpoints, wavenet
+from course_utils import checkpoints, records, wavenet
 from course_utils.commands.notebooks import model_cells
 
 
@@ -115,7 +114,7 @@ def test_the_speaker_draws_clips(lecture):
     ],
 )
 def test_records_hold_all_runs(name, part, seeds, rows):
-    record = json.loads((checkpoints.folder() / f"{name}.json").read_text("utf8"))
+    record = records.read(name)
     runs = record.get(part) or Counter(row[part] for row in record["rows"])
     counts = {key: value if isinstance(value, int) else len(value) for key, value in runs.items()}
     assert len(counts) == rows and set(counts.values()) == {seeds}

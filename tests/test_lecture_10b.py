@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from weights import random_weights
 
 from course_utils import checkpoints, data
 from course_utils.commands.notebooks import model_cells
@@ -61,10 +62,7 @@ def test_the_bound_is_the_entropy_of_coins(lecture):
 
 
 def test_the_network_sees_no_hidden_pixel(lecture):
-    torch.manual_seed(0)
-    masked = lecture["MaskedUNet"](width=8, middle=1)
-    for weight in masked.parameters():
-        torch.nn.init.normal_(weight, std=0.1)
+    masked = random_weights(lecture["MaskedUNet"](width=8, middle=1)).float()
     x, hidden = (torch.rand(1, 784) < 0.2).float(), torch.rand(1, 784) < 0.5
     with torch.no_grad():
         logits = masked(x, hidden)

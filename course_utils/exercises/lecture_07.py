@@ -5,13 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .declare import Declarations
+from .declare import Declarations, normal
 
 EXERCISES = Declarations()
-
-
-def _normal(*shape, seed, scale=1.0):
-    return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def optimal_discriminator(p_data, p_model):
@@ -60,7 +56,7 @@ def discriminator_loss(real_logits, fake_logits):
 
 def _logit_cases():
     return [
-        (_normal(6, seed=1, scale=2) + 1, _normal(4, seed=2, scale=2) - 1),
+        (normal(6, seed=1, scale=2) + 1, normal(4, seed=2, scale=2) - 1),
         (torch.zeros(3), torch.zeros(3)),
         (torch.tensor([2.0, -1.0]), torch.tensor([0.5, -3.0])),
         (torch.tensor([120.0, -110.0]), torch.tensor([130.0, -125.0])),
@@ -158,7 +154,7 @@ class _Critic(nn.Module):
         super().__init__()
         self.first, self.second = nn.Linear(inputs, 5), nn.Linear(5, 1)
         for number, p in enumerate(self.parameters()):
-            p.data = _normal(*p.shape, seed=10 * seed + number)
+            p.data = normal(*p.shape, seed=10 * seed + number)
 
     def forward(self, x):
         return self.second(torch.tanh(self.first(x.flatten(1))))[:, 0]
@@ -185,9 +181,9 @@ class _:
             return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
         return [
-            (_Critic(2, 1), _normal(6, 2, seed=3), _normal(6, 2, seed=4) + 1, eps(6, 1, seed=5)),
-            (_Critic(9, 2), _normal(3, 1, 3, 3, seed=6), _normal(3, 1, 3, 3, seed=7), eps(3, 1, 1, 1, seed=8)),
-            (_Critic(4, 3), _normal(5, 4, seed=9), _normal(5, 4, seed=10), torch.full((5, 1), 0.2)),
+            (_Critic(2, 1), normal(6, 2, seed=3), normal(6, 2, seed=4) + 1, eps(6, 1, seed=5)),
+            (_Critic(9, 2), normal(3, 1, 3, 3, seed=6), normal(3, 1, 3, 3, seed=7), eps(3, 1, 1, 1, seed=8)),
+            (_Critic(4, 3), normal(5, 4, seed=9), normal(5, 4, seed=10), torch.full((5, 1), 0.2)),
         ]  # fmt: skip
 
     class mistakes:

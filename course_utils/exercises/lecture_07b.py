@@ -4,13 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .declare import Declarations
+from .declare import Declarations, normal
 
 EXERCISES = Declarations()
-
-
-def _normal(*shape, seed, scale=1.0):
-    return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def relativistic_loss(winner, loser):
@@ -25,7 +21,7 @@ def relativistic_loss(winner, loser):
 class _:
     def cases():
         return [
-            (_normal(6, seed=31, scale=2) + 1, _normal(6, seed=32, scale=2) - 1),
+            (normal(6, seed=31, scale=2) + 1, normal(6, seed=32, scale=2) - 1),
             (torch.tensor([2.0, -1.0, 0.5]), torch.tensor([0.5, -3.0, 4.0])),
             (torch.tensor([120.0, -110.0]), torch.tensor([-60.0, 70.0])),
         ]
@@ -78,9 +74,9 @@ class _Map(nn.Module):
 class _:
     def cases():
         return [
-            (_normal(5, 2, seed=21), _normal(5, 2, seed=22) + 2, _Map(2.0, 1.0), _Map(0.5, -0.3)),
-            (_normal(3, 1, 4, 4, seed=23), _normal(3, 1, 4, 4, seed=24), _Map(-1.0, 0.2), _Map(0.7, 0.1)),
-            (_normal(6, 3, seed=25), _normal(2, 3, seed=26), _Map(1.5, 0.0), _Map(0.9, 0.4)),
+            (normal(5, 2, seed=21), normal(5, 2, seed=22) + 2, _Map(2.0, 1.0), _Map(0.5, -0.3)),
+            (normal(3, 1, 4, 4, seed=23), normal(3, 1, 4, 4, seed=24), _Map(-1.0, 0.2), _Map(0.7, 0.1)),
+            (normal(6, 3, seed=25), normal(2, 3, seed=26), _Map(1.5, 0.0), _Map(0.9, 0.4)),
         ]  # fmt: skip
 
     class mistakes:

@@ -2,13 +2,9 @@
 
 import torch
 
-from .declare import Declarations
+from .declare import Declarations, normal
 
 EXERCISES = Declarations()
-
-
-def _normal(*shape, seed):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def _levels(*values):
@@ -16,8 +12,8 @@ def _levels(*values):
 
 
 def _each(level, x):
-    """Levels (batch,) in a shape that broadcasts over x: (batch, ...)."""
-    return level.view(-1, *[1] * (x.dim() - 1))
+    """Levels, (batch,) or a number, in a shape that broadcasts over x: (batch, ...)."""
+    return torch.as_tensor(level).view(-1, *[1] * (x.dim() - 1))
 
 
 def alpha_bar(betas):
@@ -70,10 +66,10 @@ def add_noise(x0, noise, alpha_bar):
 
 def _noisy_cases():
     return [
-        (_normal(3, 1, 3, 3, seed=1), _normal(3, 1, 3, 3, seed=2), _levels(0.9, 0.5, 0.04)),
-        (_normal(4, 1, 4, 4, seed=3), _normal(4, 1, 4, 4, seed=4), _levels(0.7, 0.2, 0.99, 0.36)),
-        (_normal(5, 2, seed=5), _normal(5, 2, seed=6), _levels(0.8, 0.6, 0.3, 0.1, 0.95)),
-        (_normal(2, 2, seed=7), _normal(2, 2, seed=8), _levels(0.3, 0.8)),
+        (normal(3, 1, 3, 3, seed=1), normal(3, 1, 3, 3, seed=2), _levels(0.9, 0.5, 0.04)),
+        (normal(4, 1, 4, 4, seed=3), normal(4, 1, 4, 4, seed=4), _levels(0.7, 0.2, 0.99, 0.36)),
+        (normal(5, 2, seed=5), normal(5, 2, seed=6), _levels(0.8, 0.6, 0.3, 0.1, 0.95)),
+        (normal(2, 2, seed=7), normal(2, 2, seed=8), _levels(0.3, 0.8)),
     ]
 
 
@@ -103,7 +99,7 @@ class _:
             x0, noise, a, torch.sqrt, lambda a: 1 - a.sqrt()
         )
         all_noise = lambda x0, noise, a: _each(a, x0).sqrt() * x0 + noise
-        other_noise = lambda x0, noise, a: add_noise(x0, _normal(*x0.shape, seed=99), a)
+        other_noise = lambda x0, noise, a: add_noise(x0, normal(*x0.shape, seed=99), a)
         one_level = lambda x0, noise, a: add_noise(x0, noise, a[:1].expand(len(x0)))
         wrong_axis = _wrong_axis
 
@@ -165,17 +161,13 @@ def ddim_step(x_t, noise, alpha_bar_t, alpha_bar_s):
     return a_s.sqrt() * x0 + (1 - a_s).sqrt() * noise
 
 
-def _guess(x_t, noise, a_t):
-    return predict_x0(x_t, noise, a_t)
-
-
 def _fresh(x):
-    return _normal(*x.shape, seed=98)
+    return normal(*x.shape, seed=98)
 
 
 def _stochastic(x_t, noise, a_t, a_s, z):
     """The ancestral step: part of the noise is replaced by z."""
-    x0, a_t, a_s = _guess(x_t, noise, a_t), _each(a_t, x_t), _each(a_s, x_t)
+    x0, a_t, a_s = predict_x0(x_t, noise, a_t), _each(a_t, x_t), _each(a_s, x_t)
     variance = (1 - a_s) / (1 - a_t) * (1 - a_t / a_s)
     return a_s.sqrt() * x0 + (1 - a_s - variance).clamp(min=0).sqrt() * noise + variance.sqrt() * z
 
@@ -183,30 +175,31 @@ def _stochastic(x_t, noise, a_t, a_s, z):
 @EXERCISES.declare(ddim_step)
 class _:
     def cases():
-        images = _normal(3, 1, 3, 3, seed=11), _normal(3, 1, 3, 3, seed=12)
+        images = normal(3, 1, 3, 3, seed=11), normal(3, 1, 3, 3, seed=12)
         return [
             (*images, _levels(0.1, 0.5, 0.02), _levels(0.4, 0.9, 0.3)),
             (*images, _levels(0.3, 0.6, 0.05), _levels(1.0, 1.0, 1.0)),
-            (_normal(2, 2, seed=13), _normal(2, 2, seed=14), _levels(0.2, 0.7), _levels(0.5, 0.8)),
+            (normal(2, 2, seed=13), normal(2, 2, seed=14), _levels(0.2, 0.7), _levels(0.5, 0.8)),
         ]
 
     class mistakes:
         exchanged = lambda x_t, noise, a_t, a_s: ddim_step(x_t, noise, a_s, a_t)
-        only_x0 = lambda x_t, noise, a_t, a_s: _guess(x_t, noise, a_t)
+        only_x0 = lambda x_t, noise, a_t, a_s: predict_x0(x_t, noise, a_t)
         noise_of_t = lambda x_t, noise, a_t, a_s: (
-            _each(a_s, x_t).sqrt() * _guess(x_t, noise, a_t) + (1 - _each(a_t, x_t)).sqrt() * noise
+            _each(a_s, x_t).sqrt() * predict_x0(x_t, noise, a_t)
+            + (1 - _each(a_t, x_t)).sqrt() * noise
         )
         guess_at_s = lambda x_t, noise, a_t, a_s: add_noise(predict_x0(x_t, noise, a_s), noise, a_s)
         x_t_for_x0 = lambda x_t, noise, a_t, a_s: add_noise(x_t, noise, a_s)
         variance = lambda x_t, noise, a_t, a_s: (
-            _each(a_s, x_t).sqrt() * _guess(x_t, noise, a_t) + (1 - _each(a_s, x_t)) * noise
+            _each(a_s, x_t).sqrt() * predict_x0(x_t, noise, a_t) + (1 - _each(a_s, x_t)) * noise
         )
         signal_variance = lambda x_t, noise, a_t, a_s: (
-            _each(a_s, x_t) * _guess(x_t, noise, a_t) + (1 - _each(a_s, x_t)).sqrt() * noise
+            _each(a_s, x_t) * predict_x0(x_t, noise, a_t) + (1 - _each(a_s, x_t)).sqrt() * noise
         )
-        no_noise = lambda x_t, noise, a_t, a_s: _each(a_s, x_t).sqrt() * _guess(x_t, noise, a_t)
+        no_noise = lambda x_t, noise, a_t, a_s: _each(a_s, x_t).sqrt() * predict_x0(x_t, noise, a_t)
         fresh_noise = lambda x_t, noise, a_t, a_s: add_noise(
-            _guess(x_t, noise, a_t), _fresh(x_t), a_s
+            predict_x0(x_t, noise, a_t), _fresh(x_t), a_s
         )
         noise_at_the_end = lambda x_t, noise, a_t, a_s: (
             ddim_step(x_t, noise, a_t, a_s) + (1 - _each(a_t / a_s, x_t)).sqrt() * _fresh(x_t)
@@ -215,7 +208,7 @@ class _:
         posterior_mean = lambda x_t, noise, a_t, a_s: _stochastic(
             x_t, noise, a_t, a_s, torch.zeros_like(x_t)
         )
-        sign = lambda x_t, noise, a_t, a_s: add_noise(_guess(x_t, noise, a_t), -noise, a_s)
+        sign = lambda x_t, noise, a_t, a_s: add_noise(predict_x0(x_t, noise, a_t), -noise, a_s)
 
     class alternatives:
         in_two_calls = lambda x_t, noise, a_t, a_s: add_noise(
@@ -240,9 +233,9 @@ def velocity_target(x0, noise):
 class _:
     def cases():
         return [
-            (_normal(3, 1, 3, 3, seed=21), _normal(3, 1, 3, 3, seed=22)),
-            (_normal(4, 2, seed=23), _normal(4, 2, seed=24)),
-            (_normal(1, 5, seed=25), torch.zeros(1, 5)),
+            (normal(3, 1, 3, 3, seed=21), normal(3, 1, 3, 3, seed=22)),
+            (normal(4, 2, seed=23), normal(4, 2, seed=24)),
+            (normal(1, 5, seed=25), torch.zeros(1, 5)),
         ]
 
     class mistakes:
@@ -254,9 +247,7 @@ class _:
         middle = lambda x0, noise: (x0 + noise) / 2
         halved = lambda x0, noise: (noise - x0) / 2
         length = lambda x0, noise: (noise - x0).abs()
-        unit = lambda x0, noise: (
-            (noise - x0) / (noise - x0).flatten(1).norm(dim=1).view(-1, *[1] * (x0.dim() - 1))
-        )
+        unit = lambda x0, noise: (noise - x0) / _each((noise - x0).flatten(1).norm(dim=1), x0)
         circle = lambda x0, noise: (noise - x0) / 2**0.5
 
     class alternatives:
@@ -274,18 +265,18 @@ def euler_step(x, velocity, dt):
 
 
 def _along(x, velocity, dt, sign=1.0):
-    return x + sign * torch.as_tensor(dt).view(-1, *[1] * (x.dim() - 1)) * velocity
+    return x + sign * _each(dt, x) * velocity
 
 
 @EXERCISES.declare(euler_step)
 class _:
     def cases():
-        images = _normal(3, 1, 3, 3, seed=31), _normal(3, 1, 3, 3, seed=32)
+        images = normal(3, 1, 3, 3, seed=31), normal(3, 1, 3, 3, seed=32)
         return [
             (*images, -0.1),
             (*images, _levels(-0.2, 0.05, -0.5)),
-            (_normal(4, 2, seed=33), _normal(4, 2, seed=34), 0.25),
-            (_normal(2, 2, seed=35), _normal(2, 2, seed=36), _levels(-0.3, 0.4)),
+            (normal(4, 2, seed=33), normal(4, 2, seed=34), 0.25),
+            (normal(2, 2, seed=35), normal(2, 2, seed=36), _levels(-0.3, 0.4)),
         ]
 
     class mistakes:
@@ -293,9 +284,7 @@ class _:
         always_back = lambda x, velocity, dt: _along(x, velocity, -torch.as_tensor(dt).abs())
         no_dt = lambda x, velocity, dt: x + velocity
         only_change = lambda x, velocity, dt: _along(torch.zeros_like(x), velocity, dt)
-        interpolation = lambda x, velocity, dt: (
-            _along(x, velocity, dt) - x * torch.as_tensor(dt).view(-1, *[1] * (x.dim() - 1))
-        )
+        interpolation = lambda x, velocity, dt: _along(x, velocity, dt) - x * _each(dt, x)
         divided = lambda x, velocity, dt: _along(x, velocity, 1 / torch.as_tensor(dt))
         squared = lambda x, velocity, dt: _along(x, velocity, torch.as_tensor(dt) ** 2)
         root = lambda x, velocity, dt: _along(x, velocity, torch.as_tensor(dt).abs().sqrt())
@@ -322,18 +311,18 @@ def guided(cond, uncond, scale):
 
 
 def _from(start, cond, uncond, scale):
-    return start + torch.as_tensor(scale).view(-1, *[1] * (cond.dim() - 1)) * (cond - uncond)
+    return start + _each(scale, cond) * (cond - uncond)
 
 
 @EXERCISES.declare(guided)
 class _:
     def cases():
-        images = _normal(3, 1, 3, 3, seed=41), _normal(3, 1, 3, 3, seed=42)
+        images = normal(3, 1, 3, 3, seed=41), normal(3, 1, 3, 3, seed=42)
         return [
             (*images, 1.5),
             (*images, _levels(0.0, 1.0, 3.0)),
-            (_normal(4, 2, seed=43), _normal(4, 2, seed=44), 0.5),
-            (_normal(2, 2, seed=45), _normal(2, 2, seed=46), _levels(2.0, 1.2)),
+            (normal(4, 2, seed=43), normal(4, 2, seed=44), 0.5),
+            (normal(2, 2, seed=45), normal(2, 2, seed=46), _levels(2.0, 1.2)),
         ]
 
     class mistakes:
@@ -355,5 +344,4 @@ class _:
         weights = lambda cond, uncond, scale: _from(cond, cond, uncond, torch.as_tensor(scale) - 1)
 
         def library(cond, uncond, scale):
-            weight = torch.as_tensor(scale).expand(len(cond)).view(-1, *[1] * (cond.dim() - 1))
-            return torch.lerp(uncond, cond, weight)
+            return torch.lerp(uncond, cond, _each(scale, cond).expand_as(cond))
