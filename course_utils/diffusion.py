@@ -6,6 +6,7 @@ network "10_diffusion" returns the velocity dx/dt = noise - x0; class 10 means "
 """
 
 import math
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -113,17 +114,13 @@ def draw(net, y, times, method=euler, scale=1.0, seed=0):
     torch.manual_seed(seed)
     noise = torch.randn(len(y), 1, 28, 28)
     drawn = torch.empty_like(noise)
-    for i in range(0, len(y), 500):
-
-        def slope(x, t, part=y[i : i + 500]):
-            return velocity(net, x, t, part, scale)
-
-        drawn[i : i + 500] = method(slope, noise[i : i + 500], times)
+    for place, x, some in zip(drawn.split(500), noise.split(500), y.split(500)):
+        place.copy_(method(partial(velocity, net, y=some, scale=scale), x, times))
     return ((drawn + 1) / 2).clamp(0, 1)
 
 
 def signal_and_noise(t, path="straight"):
-    """x_t = a x0 + b noise: a, b and how fast they change, (batch, 1, 1, 1) each, at times t (batch,)."""
+    """x_t = a x0 + b noise at times t (batch,): a, b and how fast they change, per t or angle, (batch, 1, 1, 1) each."""
     t = t.view(-1, 1, 1, 1)
     if path == "straight":
         return 1 - t, t, -torch.ones_like(t), torch.ones_like(t)
