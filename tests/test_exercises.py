@@ -53,6 +53,15 @@ PROMISED = {
         "masked_lm_loss",
     ],
     "lecture_09b": ["induction_scores", "top_1_route"],
+    "lecture_11": [
+        "change_of_variables",
+        "coupling_forward",
+        "coupling_inverse",
+        "log_det_coupling",
+        "dequantize",
+        "dequantized_bits_per_dim",
+        "hutchinson_trace",
+    ],
     "lecture_03": ["ngram_probability", "bigram_gradient", "made_masks"],
     "lecture_03b": ["receptive_field", "mu_law_encode", "mu_law_decode"],
 }
