@@ -29,7 +29,7 @@ def levels():
 
 @pytest.fixture(scope="module")
 def counts(lecture, levels):
-    return lecture["count_levels"](levels)
+    return lecture["count_levels"](levels, 5)
 
 
 def stirred(module, seed=0, scale=0.3):
@@ -105,22 +105,29 @@ def test_one_number_flow_is_a_density(lecture):
     assert (z.diff(dim=0) >= 0).all()
 
 
-def test_a_situation_is_made_of_three_neighbours(lecture):
-    """By hand: left, upper and upper-left pixel in classes 0..5 of level 0, 1-63, 64-127, 128-191, 192-251, 252-255."""
+def test_a_situation_is_made_of_neighbours(lecture):
+    """By hand: classes 0..5 are level 0, 1-63, 64-127, 128-191, 192-251, 252-255; what lies outside is paper."""
     image = torch.tensor([[[0, 1, 63], [64, 252, 130], [255, 200, 9]]])
     left = torch.tensor([[0, 0, 1], [0, 2, 5], [0, 5, 4]])
     above = torch.tensor([[0, 0, 0], [0, 1, 1], [2, 5, 3]])
     corner = torch.tensor([[0, 0, 0], [0, 0, 1], [0, 2, 5]])
-    assert torch.equal(lecture["situation"](image)[0], 36 * left + 6 * above + corner)
+    right = torch.tensor([[0, 0, 0], [1, 1, 0], [5, 3, 0]])
+    second = torch.tensor([[0, 0, 0], [0, 0, 2], [0, 0, 5]])
+    three = 36 * left + 6 * above + corner
+    assert torch.equal(lecture["situation"](image, 3)[0], three)
+    assert torch.equal(lecture["situation"](image, 5)[0], 36 * three + 6 * right + second)
 
 
 def test_the_counted_layer_costs_what_the_counts_say(lecture, levels, counts):
     """Bits of the flow = -log2 of the smoothed counts, pixel by pixel, whatever the dequantisation noise."""
     by_situation, by_place = counts
-    layer, images = lecture["CountedFlow"](*counts), data.mnist("test", dtype=torch.uint8).images[:3]
+    layer, images = (
+        lecture["CountedFlow"](*counts),
+        data.mnist("test", dtype=torch.uint8).images[:3],
+    )
     k = images[:, 0].long()
-    s, p = lecture["situation"](k), torch.arange(784).view(28, 28).expand(k.shape)
-    likely = (by_situation[s, k] + 20 * by_place[p, k]) / (by_situation[s].sum(-1) + 20)
+    s, p = lecture["situation"](k, 5), torch.arange(784).view(28, 28).expand(k.shape)
+    likely = (by_situation[s, k] + 100 * by_place[p, k]) / (by_situation[s].sum(-1) + 100)
     wanted = -likely.log2().mean((1, 2))
     for seed in (0, 1):
         x = dequantised(images, seed)
@@ -143,7 +150,7 @@ def test_counted_probabilities_sum_to_one(lecture, counts):
 
 def test_shipped_tarflow_has_its_figure(lecture):
     entry = checkpoints.recorded("11_flow_class")
-    counts = lecture["count_levels"](data.mnist("train", dtype=torch.uint8).images)
+    counts = lecture["count_levels"](data.mnist("train", dtype=torch.uint8).images, 5)
     flow = lecture["image_flow"]("TarFlow", "count", counts)
     checkpoints.load("11_flow_class", flow)
     images = data.mnist("test", dtype=torch.uint8).images[::10]
