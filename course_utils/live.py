@@ -61,7 +61,7 @@ class _Countdown:
         if self.interrupted:
             self._say(message("fit.interrupted_last", step=self.done, steps=self.steps))
         elif kind is None:
-            self._say(message("fit.done", steps=self.done, seconds=f"{self.seconds:.1f}"))
+            self._say(_done(self.done, self.cpu_seconds))
         return self.interrupted
 
     def _say(self, status):
@@ -100,9 +100,7 @@ class Curve:
 
     def finish(self, history):
         if self._live and history.loss:
-            text = self.note or message(
-                "fit.done", steps=len(history.loss), seconds=f"{history.seconds:.1f}"
-            )
+            text = self.note or _done(len(history.loss), history.cpu_seconds)
             self._show(history, text, final=True)
         elif self.note:
             print(self.note)
@@ -159,6 +157,12 @@ class Curve:
         low, high = min(tail), max(tail)
         margin = 0.08 * (high - low) or 0.1
         ax.set_ylim(low - margin, high + margin)
+
+
+def _done(steps, cpu_seconds):
+    """What a training took, in CPU seconds of this process: a busy machine doesn't change them, a wall clock would."""
+    digits = 1 if cpu_seconds < 10 else 0
+    return message("fit.done", steps=f"{steps:,}", seconds=f"{cpu_seconds:,.{digits}f}")
 
 
 def _thin(steps, loss, points=300):

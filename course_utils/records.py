@@ -13,21 +13,25 @@ def recorded_run(name, **parts):
     on one thread so that runs compare, and what it returns is kept (anything that JSON can say).  The record also says on which date it
     was made, and whether in bfloat16.  Raises FileNotFoundError when there is no record and the budget isn't "full".
     """
-    path = checkpoints.folder() / f"{name}.json"
     if runtime.budget() == "full":
         record = _measured(parts)
-        paths.write_atomic(path, (json.dumps(record, indent=1) + "\n").encode())
-    return json.loads(path.read_text("utf8"))
+        paths.write_atomic(_file(name), (json.dumps(record, indent=1) + "\n").encode())
+    return read(name)
+
+
+def read(name):
+    """A record as it was written down, a dict.  Raises FileNotFoundError."""
+    return json.loads(_file(name).read_text("utf8"))
+
+
+def _file(name):
+    return checkpoints.folder() / f"{name}.json"
 
 
 def _measured(parts):
     import torch
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with runtime.one_thread():
         made = {key: part() if callable(part) else part for key, part in parts.items()}
-    finally:
-        torch.set_num_threads(threads)
     bfloat16 = isinstance(runtime.autocast(), torch.autocast)
     return {"date": time.strftime("%Y-%m-%d"), "bfloat16": bfloat16} | made

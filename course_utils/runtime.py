@@ -57,6 +57,19 @@ def autocast(enabled=True):
     return torch.autocast("cpu", dtype=torch.bfloat16)
 
 
+@contextlib.contextmanager
+def one_thread():
+    """Context in which torch computes on one thread: runs compare, and tiny operations aren't shared out at a loss."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def cores():
     """Number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

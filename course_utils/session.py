@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import gc
 import json
 import random
 import re
@@ -34,6 +35,8 @@ def setup(lecture, *, seed=0, projector=None):
         projector = settings.get("COURSE_PROJECTOR")
     plotting.use_style(projector=projector)
     _explain_unknown_names(lecture)
+    gc.collect()
+    gc.freeze()  # what is loaded stays: a full collection amid a redraw would look through all of torch
     print(message("setup.ready", lecture=lecture, budget=chosen, seed=seed))
 
 

@@ -8,6 +8,7 @@ FORMER = {  # a lecture that was split off: where its questions stood before
     "03b_wavenet": "03_autoregression",
     "05b_pixelcnn_deeper": "05_pixelcnn",
     "06b_vae_deeper": "06_vae",
+    "07b_gan_deeper": "07_gan",
     "08b_text_metrics": "08_metrics",
     "08c_human_evaluation": "08_metrics",
 }

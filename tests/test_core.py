@@ -1,5 +1,6 @@
 """setup, budgets, figures, Explorer, fit, leaderboard: the plumbing of every lecture."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -51,6 +52,15 @@ def test_setup_seeds_and_enlarges(capsys):
     setup("00_test")
     assert plotting.zoom((8, 4)) == 1
     assert "00_test" in capsys.readouterr().out
+
+
+def test_a_full_collection_has_little_to_look_through_after_setup():
+    """It would stop a slider for a third of a second: torch and the course hold a quarter of a million objects."""
+    try:
+        setup("00_test")
+        assert len(gc.get_objects()) < 20_000 < gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
 
 
 def test_autocast_follows_the_cpu_and_can_be_overruled(monkeypatch):

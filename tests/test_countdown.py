@@ -1,8 +1,43 @@
-"""countdown(): a loop of a lecture's own that can be stopped without losing what it has done."""
+"""What is seen of a training: countdown(), a loop of a lecture's own that can be stopped, and what stands over a finished curve."""
 
+from types import SimpleNamespace
+
+import matplotlib as mpl
 import pytest
 
-from course_utils import countdown
+from course_utils import countdown, live
+from course_utils.training import History
+
+
+@pytest.fixture
+def in_a_notebook(monkeypatch):
+    """What a notebook would show: texts, and titles of figures."""
+    seen = []
+    monkeypatch.setattr(live, "get_ipython", lambda: SimpleNamespace(kernel="there"))
+    monkeypatch.setattr(live, "display", lambda data, **_: seen.append(data["text/plain"]))
+    side = mpl.rcParams["axes.titlelocation"]  # setup() puts titles on the left
+    monkeypatch.setattr(live.plotting, "png", lambda figure, **_: figure.axes[0].get_title(side))
+    monkeypatch.setattr(
+        live.plotting, "picture", lambda title, *_, **__: ({"text/plain": title}, {})
+    )
+    return seen
+
+
+@pytest.mark.parametrize("cpu, told", [(44.4, "44"), (0.26, "0.3"), (1380.2, "1,380")])
+def test_a_finished_curve_tells_cpu_seconds_not_the_wall_clock(in_a_notebook, cpu, told):
+    history = History(loss=[1.0] * 2000, seconds=99.0, cpu_seconds=cpu)
+    live.Curve("VAE", "nats", 2000).finish(history)
+    assert in_a_notebook == [f"VAE: 2,000 steps, {told} CPU s"]
+
+
+def test_a_finished_loop_tells_cpu_seconds_not_the_wall_clock(in_a_notebook, monkeypatch):
+    wall, cpu = iter([0.0, 0.1, 0.2, 99.0]), iter([1.0, 21.0])
+    clock = SimpleNamespace(perf_counter=lambda: next(wall), process_time=lambda: next(cpu))
+    monkeypatch.setattr(live, "time", clock)
+    with countdown(2, "GAN") as steps:
+        for _ in steps:
+            pass
+    assert in_a_notebook == ["GAN: 2 steps, 20 CPU s"]
 
 
 def test_it_counts_and_takes_the_time():

@@ -281,7 +281,21 @@ NEVER_EQUAL = "numbers with a fraction don't hit the limit exactly"
 NO_DIVISION_BY_ZERO = "the condition only has to fail where both totals are 0"
 OVERWRITTEN = "the centre is written over in the next line"
 ONLY_ITS_SHAPE = "only the shape is looked at"
+
+
+def _other_shapes(line, image, twin):
+    """Changes of an image in ``line`` that leave its number of dimensions as it is."""
+    same = f"(-{image})", f"(0.5 * {image})", f"{image}[1:]", f"{image}[:-1]", twin
+    return {line.replace("IMAGE", change): ONLY_ITS_SHAPE for change in same}
+
+
 EQUIVALENT = {
+    "add_noise": _other_shapes("a = alpha_bar.view(-1, *[1] * (IMAGE.dim() - 1))", "x0", "noise"),
+    "ddim_step": _other_shapes("a_t, a_s = (a.view(-1, *[1] * (IMAGE.dim() - 1)) for a in (alpha_bar_t, alpha_bar_s))", "x_t", "noise"),
+    "euler_step": _other_shapes("dt = torch.as_tensor(dt).view(-1, *[1] * (IMAGE.dim() - 1))", "x", "velocity"),
+    "guided": _other_shapes("scale = torch.as_tensor(scale).view(-1, *[1] * (IMAGE.dim() - 1))", "cond", "uncond"),
+    "predict_x0": _other_shapes("a = alpha_bar.view(-1, *[1] * (IMAGE.dim() - 1))", "x_t", "noise"),
+    "alpha_bar": {"return torch.cumprod(1 - betas, -1)": "there is one axis"},
     "active_units": {
         "return int((mu.var(0) >= 0.01).sum())": NEVER_EQUAL,
         "return int(((-mu).var(0) > 0.01).sum())": "a variance has no sign",
@@ -455,7 +469,19 @@ def _next_number(x, state):
     return torch.eye(7)[(x + 1) % 7], state
 
 
+def _images(draw, n):
+    """n batches of the same shape and, last, a level of each image."""
+    shape = draw.randint(2, 5), 1, 3, draw.randint(2, 4)
+    return *torch.randn(n, *shape), 0.05 + 0.9 * torch.rand(shape[0])
+
+
 SENSIBLE = {  # exercise -> random arguments
+    "add_noise": lambda draw: _images(draw, 2),
+    "alpha_bar": lambda draw: (torch.rand(draw.randint(1, 20)),),
+    "ddim_step": lambda draw: (*(found := _images(draw, 2)), found[-1].sqrt()),
+    "euler_step": lambda draw: _images(draw, 2),
+    "guided": lambda draw: _images(draw, 2),
+    "predict_x0": lambda draw: _images(draw, 2),
     "active_units": lambda draw: (torch.randn(draw.randint(2, 50), 6) * torch.logspace(-2, 1, 6),),
     "binomial_sign_test": lambda draw: (draw.randint(0, (n := draw.randint(1, 80))), n),
     "bits_per_dim": lambda draw: (90 + torch.randn(5), (draw.randint(1, 3), draw.randint(1, 32), 28)),

@@ -1,6 +1,5 @@
 """Lecture 03b: its network, built by running the notebook's own cells, is what the text says; the shipped weights give their figure."""
 
-import json
 import math
 
 import nbformat
@@ -9,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from course_utils import checkpoints, data
+from course_utils import checkpoints, data, records
 from course_utils.commands import notebooks
 from course_utils.exercises.lecture_03b import mu_law_decode, mu_law_encode, receptive_field
 
@@ -197,7 +196,7 @@ def test_the_echo_is_an_echo(cells, distance):
 
 
 def test_the_record_has_three_seeds_of_each_run(cells):
-    record = json.loads((checkpoints.folder() / "03b_designs.json").read_text("utf8"))
+    record = records.read("03b_designs")
     runs = sorted((r["design"], r["seed"]) for r in record["rows"])
     assert runs == sorted((design, seed) for design in cells["DESIGNS"] for seed in range(3))
     assert len({(r["distance"], r["dilated"], r["seed"]) for r in record["echo"]}) == 4 * 2 * 3

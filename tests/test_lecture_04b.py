@@ -18,6 +18,7 @@ CELLS = [
     "names-model",
     "name-nats",
     "units-code",
+    "line-position",
     "units-found",
     "push-write",
     "learning-code",

@@ -28,6 +28,12 @@ def random_weights(net, seed=0):
     return net
 
 
+def scatter(net, std=0.3):
+    """Weights of both signs."""
+    for p in net.parameters():
+        nn.init.normal_(p, std=std)
+
+
 def jacobian(net, size, y=None):
     """|d output / d input| of all pixels: (size * size, size * size)."""
     generator = torch.Generator().manual_seed(1)
@@ -55,6 +61,7 @@ def test_two_stacks_see_the_whole_past_and_no_future(lecture, gated):
     assert moved[torch.ones_like(moved).tril(-1).bool()].ne(0).all()
 
 
+SCALE = 1.5  # of guidance, as in the lecture
 PLACES = [0, 1, 27, 28, 29, 55, 200, 419, 420, 755, 756, 783]
 
 
@@ -138,8 +145,7 @@ def test_seen_from_is_the_jacobians_row(lecture):
 def test_cached_sampling_gives_the_naive_pixels(lecture, gated, classes):
     torch.manual_seed(0)
     net = lecture["PixelCNN"](channels=8, dilations=(1, 2), gated=gated, classes=classes, size=10)
-    for p in net.parameters():
-        nn.init.normal_(p, std=0.3)
+    scatter(net)
     y = torch.tensor([3, 7]) if classes else None
     u = torch.rand(2, 10, 10, generator=torch.Generator().manual_seed(1))
     naive = lecture["sample_naive"](net, u, y)
@@ -150,8 +156,7 @@ def test_cached_sampling_gives_the_naive_pixels(lecture, gated, classes):
 def test_completion_keeps_what_is_given(lecture):
     torch.manual_seed(0)
     net = lecture["PixelCNN"](channels=8, dilations=(1, 2), size=12)
-    for p in net.parameters():
-        nn.init.normal_(p, std=0.3)
+    scatter(net)
     u = torch.rand(2, 12, 12, generator=torch.Generator().manual_seed(1))
     whole = lecture["sample_cached"](net, u)
     again = lecture["sample_cached"](net, u, given=whole, known_rows=11)
@@ -160,7 +165,6 @@ def test_completion_keeps_what_is_given(lecture):
     assert torch.equal(whole[:, :, :11], other[:, :, :11]) and not torch.equal(whole, other)
 
 
-@pytest.mark.slow
 @torch.no_grad()
 def nats_per_image(lecture, name, x, y=None):
     """-ln p(x) or -ln p(x | y) of each image under a shipped network: (n,)."""
@@ -211,15 +215,54 @@ def test_labels_gain_what_is_recorded(lecture, first, unconditional):
     assert float(wrong.mean()) < -3
 
 
+def shipped(lecture, name):
+    net = lecture["PixelCNN"](**checkpoints.recorded(name).config).eval()
+    checkpoints.load(name, net)
+    return net
+
+
 def test_ordered_digits_are_delivered(lecture):
-    """One try each at temperature 1, other uniform numbers than the lecture's."""
-    entry = checkpoints.recorded("05_conditional")
-    net = lecture["PixelCNN"](**entry.config).eval()
-    checkpoints.load("05_conditional", net)
+    """One try each, other uniform numbers than the lecture's; its claims judge a thousand."""
+    labelled, free = shipped(lecture, "05_conditional"), shipped(lecture, "05_pixelcnn")
     y = torch.arange(10).repeat_interleave(20)
     u = torch.rand(200, 28, 28, generator=torch.Generator().manual_seed(1))
-    read = metrics.class_probabilities(lecture["sample_cached"](net, u, y=y)).argmax(1)
-    assert float((read == y).float().mean()) > 0.8
+    drawn = {
+        0.8: lecture["sample_cached"](labelled, u, y),
+        0.95: lecture["sample_guided"](labelled, free, u, y, SCALE),
+    }
+    for least, images in drawn.items():
+        read = metrics.class_probabilities(images).argmax(1)
+        assert float((read == y).float().mean()) > least
+
+
+@pytest.fixture
+def pair(lecture):
+    """Networks for images of 8x8 with random weights: one with two classes, one without."""
+    torch.manual_seed(0)
+    pair = [lecture["PixelCNN"](channels=8, dilations=(1, 2), classes=c, size=8) for c in (2, 0)]
+    for net in pair:
+        scatter(net)
+    return pair
+
+
+@torch.no_grad()
+def guided_naively(labelled, free, u, y, scale):
+    """The definition: at each pixel one pass of both networks, whole."""
+    x = torch.zeros(len(u), 1, *u.shape[1:])
+    for i, j in np.ndindex(*u.shape[1:]):
+        a, b = labelled(x, y)[:, 0, i, j], free(x)[:, 0, i, j]
+        x[:, 0, i, j] = (u[:, i, j] < (b + scale * (a - b)).sigmoid()).float()
+    return x
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 3.0])
+def test_guidance_is_its_definition(lecture, pair, scale):
+    u = torch.rand(6, 8, 8, generator=torch.Generator().manual_seed(1))
+    y = torch.tensor([0, 1] * 3)
+    drawn = lecture["sample_guided"](*pair, u, y, scale)
+    assert torch.equal(drawn, guided_naively(*pair, u, y, scale))
+    assert torch.equal(drawn, lecture["sample_cached"](pair[0], u, y)) == (scale == 1)
+    assert torch.equal(drawn, lecture["sample_cached"](pair[1], u)) == (scale == 0)
 
 
 @pytest.mark.parametrize("gated", [False, True])
@@ -227,8 +270,7 @@ def test_every_block_and_both_stacks_hear_the_label(lecture, gated):
     """Class vectors of one block and one stack alone, all others zero: the output moves."""
     torch.manual_seed(0)
     net = lecture["PixelCNN"](channels=4, dilations=(1, 2), gated=gated, classes=2, size=6)
-    for p in net.parameters():
-        nn.init.normal_(p, std=0.5)
+    scatter(net, std=0.5)
     x, y = torch.rand(1, 1, 6, 6), torch.tensor([1])
     vectors = [block.label.weight for block in net.blocks]
     with torch.no_grad():

@@ -1,11 +1,9 @@
 """Lecture 05b: distributions over grey levels sum to one, colours see those before them, and the recorded race had equal conditions."""
 
-import json
-
 import pytest
 import torch
 
-from course_utils import checkpoints
+from course_utils import records
 from course_utils.commands.notebooks import model_cells
 from course_utils.exercises.lecture_05b import discretized_logistic
 
@@ -63,7 +61,7 @@ def test_one_colour_is_lecture_05s_mask(lecture):
 
 
 def test_the_recorded_networks_saw_the_same_digits_and_expect_a_distribution():
-    rows = json.loads((checkpoints.folder() / "05b_greys.json").read_text("utf8"))["rows"]
+    rows = records.read("05b_greys")["rows"]
     for runs in rows.values():
         assert len(runs) == 3 and all(len(run["bits"]) == 500 for run in runs)
         for run in runs:

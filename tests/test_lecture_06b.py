@@ -1,11 +1,9 @@
 """Lecture 06b: decoders see only drawn pixels, the VQ-VAE's tokens are its nearest codes, and shipped weights and records are what the text says."""
 
-import json
-
 import pytest
 import torch
 
-from course_utils import checkpoints, data
+from course_utils import checkpoints, data, records
 from course_utils.commands.notebooks import model_cells
 from course_utils.exercises.lecture_06b import quantise
 
@@ -110,6 +108,6 @@ def test_the_prior_sees_no_later_token(lecture):
 
 @pytest.mark.parametrize(("name", "part"), [("06b_beta", "betas"), ("06b_decoders", None)])
 def test_records_hold_three_seeds_of_each(name, part):
-    record = json.loads((checkpoints.folder() / f"{name}.json").read_text("utf8"))
+    record = records.read(name)
     runs = record[part] if part else {k: record[k] for k in ("Alone", "Window", "Everything")}
     assert len(runs) >= 3 and all(len(rows) == 3 for rows in runs.values())

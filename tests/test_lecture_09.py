@@ -2,7 +2,6 @@
 give their figures."""
 
 import inspect
-import json
 import math
 import random
 from itertools import pairwise
@@ -14,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 from weights import random_weights
 
-from course_utils import checkpoints, data, gpt, rivals
+from course_utils import checkpoints, data, gpt, records, rivals
 from course_utils.commands import notebooks
 from course_utils.exercises.lecture_09 import (
     causal_mask,
@@ -316,7 +315,7 @@ def test_the_shipped_gpt_reproduces_its_figure(held_out):
 
 
 def test_the_race_is_complete():
-    record = json.loads((checkpoints.folder() / "09_designs.json").read_text("utf8"))
+    record = records.read("09_designs")
     seeds = {"gpt": [3, 3], "lstm_pairs": [3, 3], "lstm": [3, 0], "nano": [0, 2]}
     assert {name: [len(runs) for runs in record[name]] for name in seeds} == seeds
     assert list(record["parts"]) == list(rivals.PARTS)

@@ -1,6 +1,5 @@
 """Lecture 09b: its tokeniser gives a library's tokens, its tools look where they say, its experts each get their own tokens."""
 
-import json
 import math
 
 import nbformat
@@ -10,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from weights import random_weights
 
-from course_utils import checkpoints, dates, gpt, rivals
+from course_utils import dates, gpt, records, rivals
 from course_utils.commands import notebooks
 from course_utils.exercises import lecture_04b, lecture_09, lecture_09b
 
@@ -256,7 +255,7 @@ def test_training_falls_to_the_task(lecture):
 
 
 def test_the_record_has_three_seeds_of_eight_heads():
-    record = json.loads((checkpoints.folder() / "09b_induction.json").read_text("utf8"))
+    record = records.read("09b_induction")
     assert len(record["seeds"]) == 3
     for run in record["seeds"]:
         assert len(run["without"]) == len(run["heads"]) == 8
@@ -266,12 +265,8 @@ def test_the_record_has_three_seeds_of_eight_heads():
         )  # a guess: 6
 
 
-def record(name):
-    return json.loads((checkpoints.folder() / f"{name}.json").read_text("utf8"))
-
-
 def test_translators_had_equal_time_and_the_rate_of_their_validation_dates():
-    for result in record("09b_dates")["translators"].values():
+    for result in records.read("09b_dates")["translators"].values():
         assert [run["seed"] for run in result["seeds"]] == [0, 1, 2]
         assert all(run["seconds"] == pytest.approx(12, rel=0.1) for run in result["seeds"])
         best = min(result["tried"], key=lambda run: run["valid"])
@@ -279,7 +274,7 @@ def test_translators_had_equal_time_and_the_rate_of_their_validation_dates():
 
 
 def test_sizes_had_equal_tokens_and_then_equal_seconds():
-    runs = record("09b_scaling")["runs"]
+    runs = records.read("09b_scaling")["runs"]
     for kind in ("tokens", "seconds"):
         assert [(run["seed"], run["width"]) for run in runs[kind]] == [(seed, width) for seed in range(3) for width in (16, 32, 64, 128)]  # fmt: skip
     assert {run["steps"] for run in runs["tokens"]} == {160}
@@ -289,7 +284,7 @@ def test_sizes_had_equal_tokens_and_then_equal_seconds():
 
 
 def test_experts_and_their_rivals_had_the_same_steps():
-    ways = record("09b_experts")["runs"]
+    ways = records.read("09b_experts")["runs"]
     assert all([run["seed"] for run in runs] == [0, 1, 2] for runs in ways.values())
     assert {run["steps"] for runs in ways.values() for run in runs} == {160}
     wide, two = (ways[way][0]["parameters"] for way in ("dense, twice as wide", "two experts"))
@@ -303,6 +298,6 @@ def test_the_record_of_twelve_layers_is_what_its_loop_gives():
         rivals.deep_bits(rivals.Block, ids, 0.003, warm_up, 0, steps=22) for warm_up in (1, 1000)
     ]
     assert few[0] < few[1] - 0.1 and few[1] < 2.33  # log2(5) bits at the start
-    record = json.loads((checkpoints.folder() / "09b_depth.json").read_text("utf8"))["runs"]
+    record = records.read("09b_depth")["runs"]
     assert list(record) == ["pre-norm", "pre-norm, warm-up", "post-norm", "post-norm, warm-up"]
     assert all(list(map(float, runs)) == list(rivals.DEEP_RATES) for runs in record.values())

@@ -187,6 +187,13 @@ def test_positions_of_controls():
 
     assert bench.positions(Slider(1, 0, 8)) == [0, 2, 4, 6, 8]
     assert bench.positions(Slider(0.5, 0, 1, step=0.05)) == [0, 0.25, 0.5, 0.75, 1]
+    assert bench.positions(Slider(4.0, 0.0, 6.0, step=1.0)) == [
+        0,
+        2,
+        3,
+        4,
+        6,
+    ]  # never between steps
     assert bench.positions(Slider(1.0, 0.01, 100.0, log=True), 3) == pytest.approx([0.01, 1, 100])
     assert bench.positions(Choice("a", ["a", "b"])) == ["a", "b"]
     assert bench.positions(Toggle(False)) == [False, True]

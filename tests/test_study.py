@@ -84,12 +84,21 @@ def test_a_question_that_moved_from_03_to_03b_stays_answered(home):
     assert split["solved"] == ["mu_law_encode"]
 
 
-def test_what_moved_from_05_to_05b_stays_answered_and_solved(home):
-    study.question("05_pixelcnn", "after", "softmax-or-logistic", right=True)
-    study.exercise("discretized_logistic", "lecture_05", "right")
-    split = row("05b_pixelcnn_deeper")
+@pytest.mark.parametrize(
+    ("before", "now", "question", "exercise"),
+    [
+        ("05_pixelcnn", "05b_pixelcnn_deeper", "softmax-or-logistic", "discretized_logistic"),
+        ("07_gan", "07b_gan_deeper", "cycle-only", "cycle_loss"),
+    ],
+)
+def test_what_moved_to_a_deeper_notebook_stays_answered_and_solved(
+    home, before, now, question, exercise
+):
+    study.question(before, "after", question, right=True)
+    study.exercise(exercise, f"lecture_{before[:2]}", "right")
+    split = row(now)
     assert split["after"][:2] == (1, 1)
-    assert split["solved"] == ["discretized_logistic"]
+    assert split["solved"] == [exercise]
 
 
 def test_questions_that_moved_from_06_to_06b_stay_answered(home):

@@ -70,6 +70,8 @@ def positions(spec, points=5):
         values = [low * (high / low) ** s for s in share]
     else:
         values = [low + (high - low) * s for s in share]
+        if spec.step:  # as a hand would: a slider stops at its steps only
+            values = [min(high, low + round((v - low) / spec.step) * spec.step) for v in values]
     whole = all(isinstance(v, int) for v in (spec.value, low, high, spec.step or 1))
     return [round(v) if whole else v for v in values]
 

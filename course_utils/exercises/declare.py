@@ -24,6 +24,8 @@ The class is read and thrown away.  Its functions have no ``self`` and, as alway
 what two of them need is a function of the module.
 """
 
+import torch
+
 from .engine import Exercise
 
 FUNCTIONS = ("cases", "diagnose")
@@ -49,6 +51,11 @@ class Declarations(list):
             return self[-1]
 
         return read
+
+
+def normal(*shape, seed=0, scale=1.0):
+    """Numbers for a case: normally distributed with this standard deviation, the same for the same seed."""
+    return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def _members(cls):

@@ -6,13 +6,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .declare import Declarations
+from .declare import Declarations, normal
 
 EXERCISES = Declarations()
-
-
-def _normal(*shape, seed, scale=1.0):
-    return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def reparameterize(mu, log_var, noise):
@@ -24,9 +20,9 @@ def reparameterize(mu, log_var, noise):
 class _:
     def cases():
         return [
-            (_normal(3, 2, seed=1), _normal(3, 2, seed=2), _normal(3, 2, seed=3)),
-            (_normal(4, 1, seed=4), _normal(4, 1, seed=5) - 2, _normal(4, 1, seed=6)),
-            (torch.zeros(2, 3), torch.full((2, 3), math.log(4.0)), _normal(2, 3, seed=7)),
+            (normal(3, 2, seed=1), normal(3, 2, seed=2), normal(3, 2, seed=3)),
+            (normal(4, 1, seed=4), normal(4, 1, seed=5) - 2, normal(4, 1, seed=6)),
+            (torch.zeros(2, 3), torch.full((2, 3), math.log(4.0)), normal(2, 3, seed=7)),
             (torch.tensor([[1.0, -2.0]]), torch.tensor([[0.0, 1.0]]), torch.tensor([[0.5, -1.5]])),
         ]
 
@@ -65,8 +61,8 @@ def _kl_doersch(mu, log_var):
 class _:
     def cases():
         return [
-            (_normal(3, 2, seed=11), _normal(3, 2, seed=12)),
-            (_normal(5, 4, seed=13, scale=2), _normal(5, 4, seed=14) - 1),
+            (normal(3, 2, seed=11), normal(3, 2, seed=12)),
+            (normal(5, 4, seed=13, scale=2), normal(5, 4, seed=14) - 1),
             (torch.zeros(2, 3), torch.zeros(2, 3)),
             (torch.tensor([[1.5]]), torch.tensor([[-3.0]])),
         ]
@@ -123,10 +119,10 @@ class _:
         cases = []
         sizes = [(3, 6, 2), (2, 10, 4), (4, 784, 8), (1, 5, 1)]
         for seed, (batch, pixels, latent) in enumerate(sizes):
-            x = (_normal(batch, pixels, seed=20 + seed) > 0.3).float()
-            logits = _normal(batch, pixels, seed=30 + seed, scale=2)
-            mu = _normal(batch, latent, seed=40 + seed)
-            cases.append((x, logits, mu, _normal(batch, latent, seed=50 + seed) - 1))
+            x = (normal(batch, pixels, seed=20 + seed) > 0.3).float()
+            logits = normal(batch, pixels, seed=30 + seed, scale=2)
+            mu = normal(batch, latent, seed=40 + seed)
+            cases.append((x, logits, mu, normal(batch, latent, seed=50 + seed) - 1))
         # confident logits: a sigmoid followed by a logarithm has no digits left here
         x, logits = torch.tensor([[1.0, 0.0, 1.0]]), torch.tensor([[40.0, -35.0, -110.0]])
         return [*cases, (x, logits, torch.tensor([[0.3, -1.0]]), torch.tensor([[-2.0, 0.5]]))]
@@ -181,11 +177,11 @@ def iwae_bound(log_w):
 class _:
     def cases():
         return [
-            (_normal(5, 3, seed=61, scale=2),),
-            (_normal(64, 4, seed=62, scale=5) - 90,),
-            (_normal(3, 2, seed=63) - 1_000,),  # exp of these is 0
-            (_normal(1, 4, seed=64) - 80,),
-            (_normal(500, 2, seed=65, scale=8) - 95,),
+            (normal(5, 3, seed=61, scale=2),),
+            (normal(64, 4, seed=62, scale=5) - 90,),
+            (normal(3, 2, seed=63) - 1_000,),  # exp of these is 0
+            (normal(1, 4, seed=64) - 80,),
+            (normal(500, 2, seed=65, scale=8) - 95,),
         ]
 
     class mistakes:
@@ -225,7 +221,7 @@ class _:
             (73, [0.2, 0.17, 0.3, 0.02, 0.9], [0.0, 3.0, 0.0, 0.5, 0.0]),
             (74, [0.05, 0.2, 0.01, 0.06, 2.0, 0.3], [0.0, 0.0, 0.0, -1.0, 0.0, 0.0]),
         ):
-            mu = _normal(400, len(scales), seed=seed) * torch.tensor(scales) + torch.tensor(offset)
+            mu = normal(400, len(scales), seed=seed) * torch.tensor(scales) + torch.tensor(offset)
             cases.append((mu,))
         first, last = [[0.9, 0.0], [0.0, 0.0], [0.0, 0.0]], [[0.0], [0.0], [0.0], [-0.8]]
         return [*cases, (torch.tensor(first),), (torch.tensor(last),)]

@@ -5,13 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .declare import Declarations
+from .declare import Declarations, normal
 
 EXERCISES = Declarations()
-
-
-def _normal(*shape, seed, scale=1.0):
-    return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def optimal_discriminator(p_data, p_model):
@@ -51,16 +47,16 @@ class _:
 
 
 def discriminator_loss(real_logits, fake_logits):
-    """Cross-entropy of the detective in nats: -ln D(real), averaged, plus -ln(1 - D(fake)), averaged; D = sigmoid(logit).
+    """Cross-entropy of the discriminator in nats: -ln D(real), averaged, plus -ln(1 - D(fake)), averaged; D = sigmoid(logit).
 
-    real_logits, fake_logits: (batch,).  Returns a scalar; ln 4 for a detective that can only guess.
+    real_logits, fake_logits: (batch,).  Returns a scalar; ln 4 for a discriminator that can only guess.
     """
     return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
 
 
 def _logit_cases():
     return [
-        (_normal(6, seed=1, scale=2) + 1, _normal(4, seed=2, scale=2) - 1),
+        (normal(6, seed=1, scale=2) + 1, normal(4, seed=2, scale=2) - 1),
         (torch.zeros(3), torch.zeros(3)),
         (torch.tensor([2.0, -1.0]), torch.tensor([0.5, -3.0])),
         (torch.tensor([120.0, -110.0]), torch.tensor([130.0, -125.0])),
@@ -110,7 +106,7 @@ class _:
 
 
 def generator_loss(fake_logits):
-    """The forger's non-saturating loss in nats: -ln D(fake), averaged over the batch (Goodfellow et al. 2014, section 3).
+    """The generator's non-saturating loss in nats: -ln D(fake), averaged over the batch (Goodfellow et al. 2014, section 3).
 
     fake_logits: (batch,).  Returns a scalar.
     """
@@ -158,7 +154,7 @@ class _Critic(nn.Module):
         super().__init__()
         self.first, self.second = nn.Linear(inputs, 5), nn.Linear(5, 1)
         for number, p in enumerate(self.parameters()):
-            p.data = _normal(*p.shape, seed=10 * seed + number)
+            p.data = normal(*p.shape, seed=10 * seed + number)
 
     def forward(self, x):
         return self.second(torch.tanh(self.first(x.flatten(1))))[:, 0]
@@ -185,9 +181,9 @@ class _:
             return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
         return [
-            (_Critic(2, 1), _normal(6, 2, seed=3), _normal(6, 2, seed=4) + 1, eps(6, 1, seed=5)),
-            (_Critic(9, 2), _normal(3, 1, 3, 3, seed=6), _normal(3, 1, 3, 3, seed=7), eps(3, 1, 1, 1, seed=8)),
-            (_Critic(4, 3), _normal(5, 4, seed=9), _normal(5, 4, seed=10), torch.full((5, 1), 0.2)),
+            (_Critic(2, 1), normal(6, 2, seed=3), normal(6, 2, seed=4) + 1, eps(6, 1, seed=5)),
+            (_Critic(9, 2), normal(3, 1, 3, 3, seed=6), normal(3, 1, 3, 3, seed=7), eps(3, 1, 1, 1, seed=8)),
+            (_Critic(4, 3), normal(5, 4, seed=9), normal(5, 4, seed=10), torch.full((5, 1), 0.2)),
         ]  # fmt: skip
 
     class mistakes:
@@ -223,59 +219,3 @@ class _:
             ones = torch.ones(len(x_hat))
             gradient = torch.autograd.grad(critic(x_hat), x_hat, ones, create_graph=True)[0]
             return ((gradient.reshape(len(x_hat), -1).pow(2).sum(1).sqrt() - 1) ** 2).mean()
-
-
-def cycle_loss(x, y, to_y, to_x):
-    """How far both round trips end from their start: mean absolute errors of x -> y -> x and of y -> x -> y, added (Zhu et al. 2017).
-
-    x, y: (batch, ...) of the two kinds, not paired.  to_y, to_x: the two generators.  Returns a scalar.
-    """
-    return (to_x(to_y(x)) - x).abs().mean() + (to_y(to_x(y)) - y).abs().mean()
-
-
-class _Map(nn.Module):
-    """x -> weight x + shift, bent a little; both numbers can be trained."""
-
-    def __init__(self, weight, shift):
-        super().__init__()
-        self.weight, self.shift = (nn.Parameter(torch.tensor(v)) for v in (weight, shift))
-
-    def forward(self, x):
-        return self.weight * x + self.shift + 0.1 * x.sin()
-
-
-@EXERCISES.declare(cycle_loss, differentiable=True)
-class _:
-    def cases():
-        return [
-            (_normal(5, 2, seed=21), _normal(5, 2, seed=22) + 2, _Map(2.0, 1.0), _Map(0.5, -0.3)),
-            (_normal(3, 1, 4, 4, seed=23), _normal(3, 1, 4, 4, seed=24), _Map(-1.0, 0.2), _Map(0.7, 0.1)),
-            (_normal(6, 3, seed=25), _normal(2, 3, seed=26), _Map(1.5, 0.0), _Map(0.9, 0.4)),
-        ]  # fmt: skip
-
-    class mistakes:
-        there_only = lambda x, y, to_y, to_x: (to_x(to_y(x)) - x).abs().mean()
-        back_only = lambda x, y, to_y, to_x: (to_y(to_x(y)) - y).abs().mean()
-
-        def squared(x, y, to_y, to_x):
-            return (to_x(to_y(x)) - x).square().mean() + (to_y(to_x(y)) - y).square().mean()
-
-        def wrong_order(x, y, to_y, to_x):
-            return (to_y(to_x(x)) - x).abs().mean() + (to_x(to_y(y)) - y).abs().mean()
-
-        identity = lambda x, y, to_y, to_x: (to_x(x) - x).abs().mean() + (to_y(y) - y).abs().mean()
-        one_way = lambda x, y, to_y, to_x: (to_y(x) - x).abs().mean() + (to_x(y) - y).abs().mean()
-        paired = lambda x, y, to_y, to_x: (to_y(x) - y).abs().mean() + (to_x(y) - x).abs().mean()
-
-        def sum(x, y, to_y, to_x):
-            return (to_x(to_y(x)) - x).abs().sum() + (to_y(to_x(y)) - y).abs().sum()
-
-        halved = lambda x, y, to_y, to_x: 0.5 * cycle_loss(x, y, to_y, to_x)
-        no_abs = lambda x, y, to_y, to_x: (to_x(to_y(x)) - x).mean() + (to_y(to_x(y)) - y).mean()
-
-        def detached(x, y, to_y, to_x):
-            x_again, y_again = to_x(to_y(x).detach()), to_y(to_x(y).detach())
-            return (x_again - x).abs().mean() + (y_again - y).abs().mean()
-
-    class alternatives:
-        library = lambda x, y, to_y, to_x: F.l1_loss(to_x(to_y(x)), x) + F.l1_loss(to_y(to_x(y)), y)

@@ -7,13 +7,9 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 
-from .declare import Declarations
+from .declare import Declarations, normal
 
 EXERCISES = Declarations()
-
-
-def _normal(*shape, seed=0, dtype=torch.float32):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
 
 
 def causal_mask(n):
@@ -65,9 +61,9 @@ def _attention(q, k, v, mask, scale=None, dim=-1, late=False, shown=None, turn=F
 class _:
     def cases():
         mask = torch.tensor([[True, False, False], [True, True, False], [False, True, True]])
-        square = [_normal(3, 4, seed=s) for s in (1, 2, 3)]
-        long = _normal(2, 5, 8, seed=4), _normal(2, 7, 8, seed=5), _normal(2, 7, 3, seed=6)
-        heads = [_normal(2, 2, 3, 6, seed=s) for s in (7, 8, 9)]
+        square = [normal(3, 4, seed=s) for s in (1, 2, 3)]
+        long = normal(2, 5, 8, seed=4), normal(2, 7, 8, seed=5), normal(2, 7, 3, seed=6)
+        heads = [normal(2, 2, 3, 6, seed=s) for s in (7, 8, 9)]
         window = torch.ones(5, 7, dtype=torch.bool).tril(2)
         return [(*square, None), (*square, mask), (*long, None), (*long, window), (*heads, mask)]
 
@@ -109,7 +105,7 @@ def split_heads(x, heads):
 class _:
     def cases():
         shapes = [(2, 3, 8, 2), (1, 4, 6, 3), (3, 4, 4, 1), (2, 4, 16, 4)]
-        return [(_normal(*shape, seed=s), heads) for s, (*shape, heads) in enumerate(shapes)]
+        return [(normal(*shape, seed=s), heads) for s, (*shape, heads) in enumerate(shapes)]
 
     class mistakes:
         no_transpose = lambda x, heads: x.reshape(len(x), heads, x.shape[1], -1)
@@ -135,7 +131,7 @@ def merge_heads(x):
 class _:
     def cases():
         shapes = [(2, 2, 3, 4), (1, 3, 4, 2), (3, 1, 4, 4), (2, 4, 4, 4)]
-        return [(_normal(*shape, seed=s),) for s, shape in enumerate(shapes)]
+        return [(normal(*shape, seed=s),) for s, shape in enumerate(shapes)]
 
     class mistakes:
         no_transpose = lambda x: x.reshape(len(x), x.shape[2], -1)
@@ -177,11 +173,11 @@ def _turned(x, positions, base=10_000.0, sign=1, power=1.0, shift=0, share=1.0):
 class _:
     def cases():
         return [
-            (_normal(4, 8), torch.arange(4)),
-            (_normal(2, 3, 5, 4, seed=1), torch.arange(5)),
-            (_normal(1, 2, 6, seed=2), torch.tensor([7, 8])),  # what a cache asks for
-            (_normal(2, 4, seed=4), torch.tensor([0, 2000])),
-            (_normal(3, 2, seed=3, dtype=torch.float64), torch.tensor([2, 0, 5])),
+            (normal(4, 8), torch.arange(4)),
+            (normal(2, 3, 5, 4, seed=1), torch.arange(5)),
+            (normal(1, 2, 6, seed=2), torch.tensor([7, 8])),  # what a cache asks for
+            (normal(2, 4, seed=4), torch.tensor([0, 2000])),
+            (normal(3, 2, seed=3).double(), torch.tensor([2, 0, 5])),
         ]
 
     class mistakes:
@@ -232,11 +228,11 @@ def rms_norm(x, gain):
 @EXERCISES.declare(rms_norm, differentiable=True)
 class _:
     def cases():
-        tiny = 1e-3 * _normal(2, 4, seed=5)  # shows where the epsilon stands
+        tiny = 1e-3 * normal(2, 4, seed=5)  # shows where the epsilon stands
         return [
-            (_normal(2, 6), torch.ones(6)),
-            (2 + _normal(2, 3, 4, seed=1), _normal(4, seed=2)),
-            (3 * _normal(5, 5, seed=3), 1 + _normal(5, seed=4)),
+            (normal(2, 6), torch.ones(6)),
+            (2 + normal(2, 3, 4, seed=1), normal(4, seed=2)),
+            (3 * normal(5, 5, seed=3), 1 + normal(5, seed=4)),
             (tiny, torch.tensor([1.0, 2.0, 0.5, 1.0])),
             (torch.zeros(2, 3), torch.ones(3)),
         ]
@@ -394,7 +390,7 @@ class _:
             masked = torch.zeros(batch * time, dtype=torch.bool)
             masked[torch.randperm(batch * time, generator=generator)[:hidden]] = True
             targets = torch.randint(vocab, (batch, time), generator=generator)
-            return _normal(batch, time, vocab, seed=hidden), targets, masked.view(batch, time)
+            return normal(batch, time, vocab, seed=hidden), targets, masked.view(batch, time)
 
         return [case(2, 5, 4, 3), case(3, 4, 6, 5), case(1, 8, 3, 1), case(2, 6, 6, 5)]
 
