@@ -148,7 +148,7 @@ def test_counted_probabilities_sum_to_one(lecture, counts):
     assert float(middle) == pytest.approx(float(counts[1][300, :100].sum()), abs=1e-6)
 
 
-def test_shipped_tarflow_has_its_figure(lecture):
+def test_shipped_flow_has_its_figure(lecture):
     flow, entry = checkpoints.restore("11_flow_class", lecture["image_flow"])
     images = data.mnist("test", dtype=torch.uint8).images[::10]
     x = dequantised(images).float()
