@@ -63,6 +63,15 @@ PROMISED = {
         "guided",
     ],
     "lecture_10b": ["optimal_denoiser", "absorbing_bound"],
+    "lecture_11": [
+        "change_of_variables",
+        "coupling_forward",
+        "coupling_inverse",
+        "log_det_coupling",
+        "dequantize",
+        "dequantized_bits_per_dim",
+        "hutchinson_trace",
+    ],
     "lecture_03": ["ngram_probability", "bigram_gradient", "made_masks"],
     "lecture_03b": ["receptive_field", "mu_law_encode", "mu_law_decode"],
 }

@@ -49,6 +49,8 @@ AS_LONG_AS_A_CLASS = {
     "09b_transformers_deeper",
     "10_diffusion",
     "10b_diffusion_deeper",
+    "11_flows",
+    "11b_flows_deeper",
 }
 MAX_CELLS, MAX_LINES_OF_CODE, MAX_SLIDES, MAX_MINUTES = 75, 700, 45, 75
 SLIDE_TYPES = {
