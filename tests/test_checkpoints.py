@@ -26,6 +26,7 @@ def calls():
 def test_every_lecture_that_trains_for_long_has_its_call():
     assert {name for _, _, name, _ in calls()} == {
         "03_made", "03b_wavenet", "04_char_lstm", "05_pixelcnn", "06_vae_class", "07_conditional_gan", "07_gan", "09_gpt", "10_diffusion",
+        "11_flow_class",
     }  # fmt: skip
 
 
