@@ -325,6 +325,20 @@ def test_answer_for_numpy_arrays_comes_back_for_tensors():
     assert float(result) == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    ("name", "slow"), [("responsibilities", "loop"), ("kernel_distance", "loops")]
+)
+def test_a_right_loop_does_not_keep_the_lecture_waiting(name, slow):
+    """It is right, and the lecture goes on with the reference; other right answers stay the reader's own."""
+    exercise, texts = EXERCISES[name][0], texts_of(name)
+    for answer in [*exercise.accept, *exercise.alternatives]:
+        verdict = judge(exercise, answer, texts)
+        assert verdict.status == "right"
+        is_slow = answer.__name__ == slow
+        assert (verdict.answer is exercise.reference) == is_slow
+        assert ("one item at a time" in verdict.text) == is_slow
+
+
 def test_check_leaves_the_random_state_alone():
     def mine(p):
         torch.rand(3)

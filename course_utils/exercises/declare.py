@@ -28,7 +28,7 @@ import torch
 
 from .engine import Exercise
 
-FUNCTIONS = ("cases", "diagnose")
+FUNCTIONS = ("cases", "diagnose", "at_size")
 SECTIONS = ("mistakes", "accept", "alternatives")
 
 

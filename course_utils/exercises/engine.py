@@ -5,6 +5,7 @@ from the reference is compared with those: the mistake that returns the same num
 """
 
 import functools
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from .values import form, same, shape
 __all__ = ["Exercise", "Verdict", "is_blank", "judge"]
 
 TIME_LIMIT = 3.0  # seconds for all cases of one check together
+MOMENT = 0.25  # seconds for one call at the lecture's size; the references take some thousandths
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,8 @@ class Exercise:
     the key of a mistake or None.
     differentiable: the lecture needs gradients through the answer, and they have to equal the reference's: by the arguments that are
     named (tensors, or networks: by their weights); True: by the networks among the arguments, or by all tensors if there is none.
+    at_size: no arguments -> arguments about as large as the lecture's, where a right loop in Python would keep the reader waiting
+    for minutes: an answer that takes longer than a MOMENT for them is right, but the lecture goes on with the reference.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Exercise:
     tolerance: float = 1e-4
     diagnose: Callable | None = None
     differentiable: bool | tuple[str, ...] = False
+    at_size: Callable | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,9 @@ def _judge(exercise, function, texts, seconds):
                 return wrong
             alike = list(map(form, found.results)) == list(map(form, known.results))
             answer = for_the_lecture(exercise, function, alike, arrays, seconds)
+            if exercise.at_size and _is_slow(exercise, answer, seconds):
+                text = f"{texts['right']} {message('check.slow')}"
+                return Verdict("right", text, answer=exercise.reference)
             return Verdict("right", texts["right"], answer=answer)
     return _mistaken(exercise, found, cases, known, texts)
 
@@ -142,6 +150,17 @@ def _run(exercise, function, cases, known, seconds):
 def _too_slow(exercise, args, stuck, seconds):
     text = message("check.timeout", seconds=seconds, call=call(exercise, args))
     return text + (message("check.runaway") if stuck.runaway else "")
+
+
+def _is_slow(exercise, answer, seconds):
+    """Whether one call at the lecture's size takes longer than a MOMENT."""
+    arguments = exercise.at_size()
+    start = time.perf_counter()
+    try:
+        within(seconds, lambda: answer(*arguments))
+    except OutOfTime:
+        return True
+    return time.perf_counter() - start > MOMENT
 
 
 def _all_same(values, others, tolerance):

@@ -168,6 +168,8 @@ class _:
             (_toy(3, 5, seed=3) - 2_000,),  # densities far below the smallest float
         ]
 
+    at_size = lambda: (_toy(3, 100_000, seed=4),)  # of the 30 million rows of the 500 starts
+
     class mistakes:
         def underflow(log_joint):
             joint = log_joint.exp()

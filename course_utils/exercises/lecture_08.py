@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.special import entr
 
-from .declare import Declarations
+from .declare import Declarations, normal
 
 EXERCISES = Declarations()
 
@@ -165,6 +165,8 @@ class _:
             tuple(torch.randn(k, d, generator=draw).double() + i for i, k in enumerate((m, n)))
             for m, n, d in sets
         ]
+
+    at_size = lambda: (normal(300, 8, seed=1), normal(300, 8, seed=2))  # the lecture's: 2,000 rows
 
     class mistakes:
         biased = _kid(biased=True)
