@@ -313,6 +313,15 @@ def test_right_answer_is_returned_as_it_is(capsys):
     assert "✓" in capsys.readouterr().out
 
 
+def test_a_default_that_the_answer_lacks_is_there_for_the_lecture(capsys):
+    def scaled_dot_product_attention(q, k, v, mask):
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+    answer = check("scaled_dot_product_attention", scaled_dot_product_attention)
+    q = torch.randn(3, 2)
+    assert torch.equal(answer(q, q, q), scaled_dot_product_attention(q, q, q, None))
+
+
 def test_answer_for_numpy_arrays_comes_back_for_tensors():
     def mine(p):
         assert isinstance(p, np.ndarray), "written for numpy"
@@ -326,7 +335,8 @@ def test_answer_for_numpy_arrays_comes_back_for_tensors():
 
 
 @pytest.mark.parametrize(
-    ("name", "slow"), [("responsibilities", "loop"), ("kernel_distance", "loops")]
+    ("name", "slow"),
+    [("responsibilities", "loop"), ("kernel_distance", "loops"), ("optimal_denoiser", "loop")],
 )
 def test_a_right_loop_does_not_keep_the_lecture_waiting(name, slow):
     """It is right, and the lecture goes on with the reference; other right answers stay the reader's own."""

@@ -141,6 +141,25 @@ def test_seen_from_is_the_jacobians_row(lecture):
     assert field.flatten()[: 14 * 28 + 12].ne(0).all() and not field.flatten()[14 * 28 + 12 :].any()
 
 
+def test_seen_from_leaves_the_network_as_it_was(lecture):
+    """A student asks it of the trained network."""
+    net = lecture["PixelCNN"](channels=4, dilations=(1, 2))
+    before = {name: p.clone() for name, p in net.state_dict().items()}
+    lecture["seen_from"](net, (14, 12))
+    for name, p in net.state_dict().items():
+        assert p.dtype == before[name].dtype and torch.equal(p, before[name]), name
+
+
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_a_larger_kernel_has_a_flatter_blind_spot(lecture, kernel):
+    """A step of one row up allows kernel // 2 columns to the right, at any depth; the counts that the lecture tells."""
+    a, b = 14, 12
+    seen = lecture["seen_from"](lecture["StackedMasks"](4, 28, kernel), (a, b)) > 0
+    for i, j in np.ndindex(28, 28):
+        reachable = (i == a and j < b) or (i < a and j - b <= (a - i) * (kernel // 2))
+        assert bool(seen[i, j]) == reachable, (i, j)
+
+
 @pytest.mark.parametrize("gated,classes", [(False, 0), (True, 0), (False, 10)])
 def test_cached_sampling_gives_the_naive_pixels(lecture, gated, classes):
     torch.manual_seed(0)

@@ -118,8 +118,10 @@ def test_outputs(page):
             "display_data", {"text/html": "<audio controls src='data:audio/wav;base64,AA'></audio>"}
         ),
         new_output("execute_result", {"text/plain": "42"}, execution_count=1),
+        new_output("display_data", {"text/html": '<div class="course-verdict">not started</div>'}),
     ]
     text = body(page(cell("x", "a-cell", "slide", outputs)))
+    assert "not started" not in text  # the verdict on an exercise is for who does it
     assert "a &lt; b" in text and "\x1b" not in text and "<audio" in text and ">42\n" in text
 
 
@@ -211,6 +213,7 @@ def test_every_notebook_makes_a_deck(tmp_path):
     for path in notebooks.paths():
         nb = nbformat.read(path, as_version=4)
         text = slides.deck(nb, path.stem, path.parent)
+        assert 'data-status="' not in text  # of an exercise's verdict
         for found in nb.cells:
             kind = found.metadata.get("slideshow", {}).get("slide_type")
             if (

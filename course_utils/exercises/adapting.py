@@ -34,7 +34,7 @@ def for_the_lecture(exercise, function, alike, arrays, seconds):
         as_it_is, detached = within(seconds, lambda: _beyond_the_cases(exercise, function))
     except OutOfTime:
         as_it_is, detached = False, False
-    if alike and as_it_is and not arrays and _same_names(exercise, function):
+    if alike and as_it_is and not arrays and _same_arguments(exercise, function):
         return function
     prepare = _to_numpy if arrays else _detached if detached else None
     return _like_reference(exercise, function, prepare)
@@ -67,14 +67,18 @@ def _beyond_the_cases(exercise, function):
     return alike and not refused, refused
 
 
-def _same_names(exercise, function):
-    """Whether the arguments can be given by the reference's names."""
+def _same_arguments(exercise, function):
+    """Whether the arguments can be given by the reference's names, and left out where the reference has a default."""
     try:
         given = inspect.signature(function).parameters.values()
     except Exception:  # functions of torch that are written in C++ don't say
         return False
-    wanted = list(inspect.signature(exercise.reference).parameters)
-    return [p.name for p in given if p.kind is p.POSITIONAL_OR_KEYWORD][: len(wanted)] == wanted
+    wanted = list(inspect.signature(exercise.reference).parameters.values())
+    given = [p for p in given if p.kind is p.POSITIONAL_OR_KEYWORD][: len(wanted)]
+    return [p.name for p in given] == [p.name for p in wanted] and all(
+        w.default is w.empty or repr(g.default) == repr(w.default)
+        for g, w in zip(given, wanted, strict=True)
+    )
 
 
 def _like_reference(exercise, function, prepare):
@@ -82,6 +86,7 @@ def _like_reference(exercise, function, prepare):
 
     def answer(*args, **kwargs):
         given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
         own = map(prepare, given.args) if prepare else given.args
         result = function(*own, **given.kwargs)
         with torch.enable_grad():  # some references take gradients themselves

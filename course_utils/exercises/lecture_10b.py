@@ -2,7 +2,7 @@
 
 import torch
 
-from .declare import Declarations
+from .declare import Declarations, normal
 
 EXERCISES = Declarations()
 
@@ -36,9 +36,16 @@ class _:
             noise = torch.randn(n, d, generator=generator)
             return (1 - t) * pictures[torch.arange(n) % images] + t * noise, pictures, t
 
-        return [case(4, 6, 3, 0.5), case(3, 5, 2, 0.8), case(2, 9, 4, 0.3), case(5, 4, 2, 1.0)]
+        small = [case(4, 6, 3, 0.5), case(3, 5, 2, 0.8), case(2, 9, 4, 0.3), case(5, 4, 2, 1.0)]
+        return [*small, case(2, 5, 784, 0.05)]  # densities far below the smallest float
+
+    at_size = lambda: (normal(100, 784), normal(5_000, 784, seed=1), 0.5)  # of 55,000 images
 
     class mistakes:
+        def underflow(x_t, images, t):
+            weights = torch.exp(-(torch.cdist(x_t, (1 - t) * images) ** 2) / (2 * t**2))
+            return weights @ images / weights.sum(1, keepdim=True)
+
         standard_deviation = lambda x_t, images, t: (
             torch.softmax(-(torch.cdist(x_t, (1 - t) * images) ** 2) / (2 * t), 1) @ images
         )
@@ -60,8 +67,8 @@ class _:
         def loop(x_t, images, t):
             rows = []
             for x in x_t:
-                w = torch.exp(-((x - (1 - t) * images) ** 2).sum(1) / (2 * t**2))
-                rows.append((w[:, None] * images).sum(0) / w.sum())
+                w = torch.softmax(-((x - (1 - t) * images) ** 2).sum(1) / (2 * t**2), dim=0)
+                rows.append((w[:, None] * images).sum(0))
             return torch.stack(rows)
 
 

@@ -5,12 +5,17 @@ How small a figure's text is: figures are PNGs of plotting.DPI pixels an inch, s
 in the cell's code.  14 px of 720 are as much as code has: 2 % of the picture's height.
 """
 
+from pathlib import Path
+
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_utils import plotting
 from course_utils.commands import notebooks, slides
 
 TEXT, CODE, FIGURE = 18, 14, 14  # px at least, of 720
+MAX_PAGES = 45  # what is shown in 90 minutes; a long slide of the notebook is several of them
 CHECK = """dpi => {
     const found = [];
     const frame = {left: 50, right: 1230, top: 30, bottom: 656};
@@ -56,28 +61,32 @@ CHECK = """dpi => {
             const points = parseFloat(figure.dataset.font), width = img.getBoundingClientRect().width;
             found.push([cell || '?', {figure: points / 72 * width / (img.naturalWidth / dpi)}]);
         }
-        const button = slide.querySelector('button.show-code');
-        if (button) {
-            const dialog = document.querySelector('dialog.source');
+        for (const button of slide.querySelectorAll('.buttons button')) {
+            const dialog = document.querySelector('dialog.over'), about = button.textContent;
             let screens = 0;
             for (button.click(); dialog.open && screens < 4; dialog.click(), screens++) {
-                if (dialog.scrollHeight > innerHeight || dialog.scrollWidth > innerWidth) say('its code is larger than the screen');
-                found.push([cell, {code: parseFloat(getComputedStyle(dialog.querySelector('pre')).fontSize)}]);
+                if (dialog.scrollHeight > innerHeight || dialog.scrollWidth > innerWidth) say(`${about}: larger than the screen`);
+                const shown = dialog.firstElementChild, kind = shown.tagName === 'PRE' ? 'code' : 'text';
+                found.push([cell, {[kind]: parseFloat(getComputedStyle(shown).fontSize)}]);
+                if (!shown.innerText.trim()) say(`${about}: empty`);
             }
-            if (!screens || dialog.open) say('its code does not open and close');
+            if (!screens || dialog.open) say(`${about}: does not open and close`);
         }
     }
     return found;
 }"""
 
+SEVERAL_PAGES = """() => Reveal.getSlides().filter(s => s.dataset.part?.startsWith('1 of'))
+    .map(s => `${s.querySelector('[data-cell]').dataset.cell} (${s.dataset.part.split(' ').at(-1)})`).join(', ')"""
+
 
 @pytest.fixture(scope="module")
 def open_deck(browser, tmp_path_factory):
-    """Opens a lecture's deck as a file; the page notes in ``asked`` what it loads and in ``errors`` what goes wrong."""
+    """Opens the deck of a lecture (or of a notebook's file) as a file; the page notes in ``asked`` what it loads and in ``errors`` what goes wrong."""
     folder, made, pages = tmp_path_factory.mktemp("slides"), {}, []
 
     def open_deck(name, query="", **context):
-        (path,) = notebooks.paths([name])
+        path = name if isinstance(name, Path) else notebooks.paths([name])[0]
         if name not in made:
             made[name] = slides.export_slides(path, folder)
         page = browser.new_page(viewport={"width": 1280, "height": 720}, **context)
@@ -112,7 +121,10 @@ def test_every_slide(open_deck, name):
     page = open_deck(name)
     wrong = [f"{cell}: {what}" for cell, what in complaints(page.evaluate(CHECK, plotting.DPI))]
     assert not wrong, f"{len(wrong)} complaints\n" + "\n".join(wrong)
-    assert page.evaluate("Reveal.getTotalSlides()") > 10
+    total = page.evaluate("Reveal.getTotalSlides()")
+    assert total > 10
+    several = page.evaluate(SEVERAL_PAGES)
+    assert total <= MAX_PAGES, f"{total} pages; at most {MAX_PAGES}. On several: {several}"
     assert not page.errors
     assert {url.split(":")[0] for url in page.asked} <= {"file", "data"}
     assert sum(url.startswith("file:") for url in page.asked) == 1  # the deck itself
@@ -163,13 +175,75 @@ def test_code_behind_a_key(deck):
         const {h, v} = Reveal.getIndices(slide);
         Reveal.slide(h, v);
     }""")
-    code = deck.locator("dialog.source")
+    code = deck.locator("dialog.over")
     assert not code.is_visible()
     deck.keyboard.press("c")
     assert code.is_visible() and len(code.inner_text()) > 40
     before = counter(deck)
     deck.keyboard.press("Escape")
     assert not code.is_visible() and counter(deck) == before
+
+
+def to_cell(page, cell_id):
+    """Show the first slide with this cell."""
+    page.evaluate(
+        """id => {
+        const slide = Reveal.getSlides().find(s => s.querySelector(`[data-cell="${id}"]`));
+        const {h, v} = Reveal.getIndices(slide);
+        Reveal.slide(h, v);
+    }""",
+        cell_id,
+    )
+
+
+def test_answers_behind_a_key(deck):
+    to_cell(deck, "quiz-before")
+    answers = deck.locator("dialog.over")
+    questions = deck.locator("section.present section.present li:has(ol)").count()
+    assert questions >= 3 and not answers.is_visible()
+    assert deck.locator("h3", has_text="Show the answers").count() == 0  # no slide of their own
+    before = counter(deck)
+    deck.keyboard.press("a")
+    assert answers.is_visible() and answers.locator("li").count() == questions
+    deck.keyboard.press("a")
+    assert not answers.is_visible() and counter(deck) == before
+    deck.locator(".present .show-answers").click()
+    assert answers.is_visible()
+    deck.keyboard.press(" ")
+    assert not answers.is_visible() and counter(deck) == before
+    deck.keyboard.press("End")  # no quiz
+    deck.keyboard.press("a")
+    assert not answers.is_visible()
+
+
+def test_an_answer_without_a_paragraph(open_deck, tmp_path):
+    question = "Which one?\n\n<details><summary>Look</summary>The third.</details>\n\nGo on."
+    path = tmp_path / "00_small.ipynb"
+    cells = [new_markdown_cell(question, id="which")]
+    nbformat.write(new_notebook(cells=cells, metadata=notebooks.METADATA), path)
+    page = open_deck(path)
+    assert page.locator("section.page").all_inner_texts() == ["Which one?\n\nGo on.\n\nLook"]
+    page.keyboard.press("a")
+    assert page.locator("dialog.over .answers").inner_text() == "Look\nThe third."
+    printed = open_deck(path, "?print-pdf").locator("section.page").all_inner_texts()
+    assert [text.split() for text in printed] == [
+        ["Which", "one?"],
+        ["Look", "The", "third.", "Go", "on."],
+    ]
+
+
+@pytest.mark.parametrize(("lines", "pages"), [(20, 2), (21, 1)])
+def test_long_code_is_folded_where_that_saves_a_page(open_deck, tmp_path, lines, pages):
+    path = tmp_path / "00_small.ipynb"
+    words = "A sentence of about a dozen words that takes room on the slide. " * 22
+    source = "\n".join(f"x{i} = {i}" for i in range(lines))
+    outputs = [new_output("stream", name="stdout", text="found: 1")]
+    cells = [new_markdown_cell(words, id="words"), new_code_cell(source, id="a", outputs=outputs)]
+    nbformat.write(new_notebook(cells=cells, metadata=notebooks.METADATA), path)
+    page = open_deck(path)
+    assert page.evaluate("Reveal.getTotalSlides()") == pages
+    assert page.locator(".show-code").count() == (pages == 1)
+    assert page.evaluate(SEVERAL_PAGES) == ("" if pages == 1 else "words (2)")
 
 
 def test_speaker_sees_the_instructors_block(open_deck):
@@ -187,6 +261,8 @@ def test_speaker_sees_the_instructors_block(open_deck):
 def test_print(open_deck, tmp_path):
     page = open_deck("02_entropy", "?print-pdf")
     page.wait_for_selector("html[data-print-ready]", state="attached", timeout=30_000)
+    assert page.locator("h3", has_text="Show the answers").count() == 1  # of the quiz before
+    assert page.locator(".buttons:visible").count() == 0
     total = len(page.query_selector_all(".pdf-page"))
     assert total == page.evaluate("Reveal.getSlides().length")
     content = page.pdf(prefer_css_page_size=True, print_background=True)

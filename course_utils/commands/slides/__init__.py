@@ -205,6 +205,8 @@ def output(item, source, folder=notebooks.FOLDER):
             return figure(data, item.metadata, source)
         if "image/svg+xml" in data:
             return f'<figure class="part">{"".join(data["image/svg+xml"])}</figure>'
+        if "text/html" in data and 'class="course-verdict"' in "".join(data["text/html"]):
+            return ""  # a slide sets the task; the verdict is for who answers it
         if "text/html" in data:
             return f'<div class="html">{"".join(data["text/html"])}</div>'
         if "text/markdown" in data or "text/latex" in data:

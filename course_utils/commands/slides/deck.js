@@ -1,16 +1,20 @@
 /* Lays the parts of a lecture out on slides of 1280 x 720 and hands them to reveal.js.
 
 A slide that is too tall is handled in this order: smaller text (26 to 20 px; code 18 to 14 px), the code of a figure folded
-away (key C shows it), text beside the figure, and at last a continuation slide.  Figures take the room that is left, but their
-smallest text keeps 14 px.  Nothing scrolls.  Everything is measured before reveal.js starts, so nothing moves later. */
+away (key C shows it), text beside the figure, and at last continuation slides, as few as the sizes allow; code of more than
+20 lines is folded for them too where its output shows what it found.  Figures take the room that is left, but their smallest
+text keeps 14 px.  Answers (<details>) lie behind key A; only a printed deck gives them a slide of their own.  Nothing scrolls.
+Everything is measured before reveal.js starts, so nothing moves later. */
 "use strict";
 const WIDTH = 1168, HEIGHT = 612; // what the padding of a 1280 x 720 slide leaves, see deck.css
 const TEXT = [26, 24, 22, 20], CODE = [18, 17, 16, 15, 14], LARGE = [30, 28]; // px; LARGE where there is little to read
+const LONG_CODE = 20; // lines: as much as a slide shows
 const SMALL = 18; // px: a formula or a table that is too wide shrinks to this
 const FIGURE_TEXT = 14, FIGURE_GOOD = 112, FIGURE_MAX = 165; // px of the smallest text; px an inch: wanted, at most
 const MONO = 0.605; // width of a letter of code, in em
 const stage = document.querySelector(".slides");
 const make = (tag, name = "", text = "") => Object.assign(document.createElement(tag), { className: name, textContent: text });
+const printing = /print-pdf|view=print/.test(location.search);
 const isHeading = unit => /^H[1-6]$/.test(unit.el.tagName);
 
 /* What announces the next block: a heading, a line in bold, a line that ends with a colon. */
@@ -20,21 +24,22 @@ function announces(unit) {
   return el.tagName === "P" && (/:\s*$/.test(el.textContent) || (el.children.length === 1 && el.firstElementChild.textContent === el.textContent.trim()));
 }
 
-/* The pieces a slide can be cut into: blocks of text, code, outputs.  <details> (answers) begin a slide of their own. */
+/* The pieces a slide can be cut into, blocks of text, code, outputs, and the answers it has in <details>. */
 function unitsOf(section) {
-  const found = [];
+  const found = [], answers = [];
   const add = (el, cell, turn = false) => {
     if (el.tagName === "DETAILS") {
-      const summary = el.querySelector("summary");
-      add(make("h3", "", summary ? summary.textContent : "More"), cell, true);
-      if (summary) summary.remove();
-      for (const child of [...el.children]) add(child, cell);
+      const summary = el.querySelector("summary"), heading = make("h3", "", summary.textContent), answer = make("div");
+      summary.remove();
+      answer.append(...el.childNodes); // also bare text
+      if (printing) add(heading, cell, true), add(answer, cell);
+      else answers.push(heading, answer);
     } else if (el.classList.contains("html") && el.children.length && ![...el.childNodes].some(n => n.nodeType === 3 && n.data.trim())) {
       for (const child of [...el.children]) add(child, cell, turn);
     } else found.push({ el, cell, turn });
   };
   for (const cell of section.querySelectorAll(".cell")) for (const child of [...cell.children]) add(child, cell);
-  return found;
+  return { units: found, answers };
 }
 
 /* A page that holds these units, each in a copy of its cell's box. */
@@ -85,19 +90,20 @@ function fits(page, { text, code, folded = false, beside = false, inch = 0 }) {
     && [...page.querySelectorAll("pre, table, math[display=block]")].every(el => el.getBoundingClientRect().right <= box.left + WIDTH + 1);
 }
 
-/* Sizes at which all of the page fits, the most readable first; null if there are none. */
-function arrangement(page) {
+/* Sizes at which all of the page fits, the most readable first; null if there are none.  mayFold: also code without a figure. */
+function arrangement(page, mayFold = false) {
   const figures = page.querySelectorAll("figure[data-inches]").length, exercise = page.querySelector("[data-tags~=exercise]");
-  const foldable = figures && !exercise && page.querySelector("pre.code");
+  const folded = Boolean(!exercise && (figures || mayFold) && page.querySelector("pre.code"));
   const tries = [];
-  if (foldable) for (const k of [0, 1]) tries.push({ text: TEXT[k], code: CODE[k], inch: FIGURE_GOOD });
-  const folded = Boolean(foldable);
   if (figures) {
+    if (folded) for (const k of [0, 1]) tries.push({ text: TEXT[k], code: CODE[k], inch: FIGURE_GOOD });
     for (const k of [0, 1, 2]) tries.push({ text: TEXT[k], code: CODE[k + 1], inch: FIGURE_GOOD, folded });
     for (const k of [1, 2, 3]) tries.push({ text: TEXT[k], code: CODE[k + 1], folded });
     if (figures === 1 && page.querySelector("p, li")) for (const k of [1, 2, 3]) tries.push({ text: TEXT[k], code: CODE[k + 1], folded, beside: true });
-  } else for (const text of LARGE) tries.push({ text, code: 20 });
-  if (!figures) for (const k of [0, 1, 2, 3, 4]) tries.push({ text: TEXT[Math.min(k, 3)], code: CODE[k] });
+  } else for (const fold of folded ? [false, true] : [false]) {
+    for (const text of LARGE) tries.push({ text, code: 20, folded: fold });
+    for (const k of [0, 1, 2, 3, 4]) tries.push({ text: TEXT[Math.min(k, 3)], code: CODE[k], folded: fold });
+  }
   return tries.find(sizes => fits(page, sizes)) || null;
 }
 
@@ -137,7 +143,28 @@ function cut(unit, room) {
   return [{ ...unit, el: first }, { ...unit, turn: false }];
 }
 
-/* Fills pages one after the other. */
+/* Whether all the code of these units is long and has its output or figure beside it. */
+function outputsTell(units) {
+  const codes = units.filter(({ el }) => el.matches("pre.code"));
+  return codes.length > 0 && codes.every(({ el, cell }) =>
+    el.children.length > LONG_CODE && !/\bexercise\b/.test(cell.dataset.tags) && units.some(unit => unit.cell === cell && unit.el.matches("pre.text, figure")));
+}
+
+/* The fewest pages that these units fill, at the largest sizes for it. */
+function fewestPages(units) {
+  const heading = units.find(isHeading)?.el.textContent, has = selector => units.some(({ el }) => el.matches(selector));
+  const exercise = units.some(({ cell }) => /\bexercise\b/.test(cell.dataset.tags));
+  const folds = has("figure[data-inches]") && !exercise ? [true] : outputsTell(units) ? [false, true] : [false];
+  let best = null;
+  for (const folded of folds)
+    for (const k of [1, 2, 3]) {
+      const pages = split(units, { text: TEXT[k], code: CODE[k + 1], folded }, heading);
+      if (!best || pages.length < best.pages.length) best = { pages, folded };
+    }
+  return best;
+}
+
+/* Fills pages one after the other.  The units stay whole: their copies are cut. */
 function split(units, sizes, heading) {
   const pages = [];
   const title = () => (heading && pages.length ? [{ el: make("h3", "again", heading), cell: null }] : []);
@@ -146,14 +173,15 @@ function split(units, sizes, heading) {
     page.remove();
     return ok;
   };
-  let current = [], rest = [...units];
+  const leads = unit => announces(unit) || (sizes.folded && unit.el.matches("pre.code")); // folded code stays with its output
+  let current = [], rest = units.map(unit => (unit.el.matches("pre, ul, ol, table") ? { ...unit, el: unit.el.cloneNode(true) } : unit));
   const close = () => {
     const carried = [];
-    while (current.length > 1 && announces(current.at(-1))) carried.unshift(current.pop());
+    while (current.length > 1 && leads(current.at(-1))) carried.unshift(current.pop());
     pages.push(current);
     current = [...(carried.length ? [] : title()), ...carried];
   };
-  const only = list => list.every(announces);
+  const only = list => list.every(leads);
   while (rest.length) {
     const unit = rest.shift();
     if (unit.turn && current.length) {
@@ -179,10 +207,12 @@ function split(units, sizes, heading) {
   return pages;
 }
 
+const answersOf = new WeakMap(); // page: what its key A shows
+
 /* The slides that one slide of the notebook becomes. */
 function layout(section) {
-  const notes = section.querySelector(":scope > aside.notes"), all = unitsOf(section), done = [];
-  const groups = [[]]; // answers are laid out on their own
+  const notes = section.querySelector(":scope > aside.notes"), { units: all, answers } = unitsOf(section), done = [];
+  const groups = [[]]; // printed answers are laid out on their own
   for (const unit of all) (unit.turn && groups.at(-1).length ? groups[groups.push([]) - 1] : groups.at(-1)).push(unit);
   for (const units of groups.filter(group => group.length)) {
     let page = stage.appendChild(pageOf(units)), sizes = arrangement(page);
@@ -192,23 +222,23 @@ function layout(section) {
       continue;
     }
     page.remove();
-    const folded = Boolean(page.querySelector("figure[data-inches]") && !page.querySelector("[data-tags~=exercise]"));
-    const heading = units.find(isHeading)?.el.textContent;
-    let parts = split(units, { text: TEXT[1], code: CODE[2], folded }, heading);
+    const { pages: parts, folded } = fewestPages(units);
     for (const units of parts) {
       page = stage.appendChild(pageOf(units));
-      sizes = arrangement(page) || { text: TEXT[3], code: CODE[4], folded };
+      sizes = arrangement(page, folded) || { text: TEXT[3], code: CODE[4], folded };
       fits(page, sizes);
       grow(page, sizes);
       done.push(page);
     }
-    parts.forEach((_, i) => (done.at(i - parts.length).dataset.part = `${i + 1} of ${parts.length}`));
+    if (parts.length > 1) parts.forEach((_, i) => (done.at(i - parts.length).dataset.part = `${i + 1} of ${parts.length}`));
   }
   for (const page of done) {
     for (const cell of page.querySelectorAll(".cell.step")) // what appears needs something that stands before
       if (cell.previousElementSibling && !only(page, cell)) cell.classList.add("fragment");
-    const code = page.querySelector("figure[data-inches]") && page.classList.contains("folded") && page.querySelector("pre.code");
-    if (code) page.append(Object.assign(make("button", "show-code", "Code"), { title: "Show the code of this slide (C)" }));
+    const buttons = page.appendChild(make("div", "buttons"));
+    if (answers.length) buttons.append(Object.assign(make("button", "show-answers", answers[0].textContent), { title: "Answers (A)" }));
+    if (page.matches(".folded") && page.querySelector("pre.code")) buttons.append(Object.assign(make("button", "show-code", "Code"), { title: "Show the code of this slide (C)" }));
+    answersOf.set(page, answers);
     page.remove();
   }
   if (notes && done.length) done[0].append(notes);
@@ -222,35 +252,49 @@ function only(page, cell) {
   return true;
 }
 
-/* --- code of a slide, colours, printing ------------------------------------------------------------------------------ */
-const dialog = document.querySelector("dialog.source");
+/* --- code and answers of a slide, colours, printing ------------------------------------------------------------------- */
+const dialog = document.querySelector("dialog.over");
 
-let codePages = [];
+let screens = [];
 
-/* Opens the code of a slide, on as many screens as it takes; each call goes on to the next one and at last closes. */
-function showCode(slide) {
-  if (!dialog.open) {
-    const lines = [...slide.querySelectorAll("pre.code .line")].map(line => line.cloneNode(true));
-    const perScreen = Math.floor((720 - 28) / (1.2 * CODE.at(-1))), screens = Math.ceil(lines.length / perScreen);
-    codePages = Array.from({ length: screens }, (_, i) => lines.slice(i * perScreen, (i + 1) * perScreen));
-  }
-  const lines = codePages.shift();
-  if (!lines) return dialog.close();
-  const pre = make("pre", "code");
-  pre.append(...lines);
-  const size = Math.min((innerHeight - 28) / (1.2 * lines.length), (innerWidth - 50) / (MONO * columnsOf(pre)), innerHeight / 34);
-  dialog.style.fontSize = `${size}px`;
-  dialog.replaceChildren(pre, make("p", "more", codePages.length ? "C: the rest" : "C: close"));
+/* Lays the next screen over the slide, as large as it fits; after the last one the slide is back. */
+function nextScreen() {
+  const screen = screens.shift();
+  if (!screen) return dialog.close();
+  dialog.replaceChildren(screen, make("p", "more", screens.length ? "Space: the rest" : "Space: close"));
   if (!dialog.open) dialog.showModal();
+  const fitsAt = size => {
+    dialog.style.fontSize = `${size}px`;
+    return dialog.scrollHeight <= innerHeight && dialog.scrollWidth <= innerWidth;
+  };
+  for (let size = innerHeight / (screen.tagName === "PRE" ? 34 : 24); size > 10 && !fitsAt(size); size -= 0.1);
 }
-dialog.addEventListener("click", () => showCode());
-dialog.addEventListener("close", () => (codePages = []));
+
+/* The code of a slide on as many screens as it takes. */
+function showCode(slide) {
+  const lines = [...slide.querySelectorAll("pre.code .line")].map(line => line.cloneNode(true));
+  const perScreen = Math.floor((720 - 28) / (1.2 * CODE.at(-1)));
+  while (lines.length) {
+    const pre = make("pre", "code");
+    pre.append(...lines.splice(0, perScreen));
+    screens.push(pre);
+  }
+  nextScreen();
+}
+
+function showAnswers(slide) {
+  const answers = make("div", "answers");
+  answers.append(...(answersOf.get(slide) || []).map(el => el.cloneNode(true)));
+  if (answers.children.length) screens.push(answers);
+  nextScreen();
+}
+dialog.addEventListener("click", nextScreen);
+dialog.addEventListener("close", () => (screens = []));
 dialog.addEventListener("keydown", event => {
   event.stopPropagation();
-  if (/^[cC ]$|Arrow|Enter/.test(event.key)) showCode(), event.preventDefault();
+  if (/^[acAC ]$|Arrow|Enter/.test(event.key)) nextScreen(), event.preventDefault();
 });
 
-const printing = /print-pdf|view=print/.test(location.search);
 const setDark = dark => document.documentElement.classList.toggle("dark", dark && !printing);
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 setDark(prefersDark.matches);
@@ -280,7 +324,8 @@ if (!printing)
   stage.append(...stacks);
   stage.classList.remove("measuring");
   document.querySelector(".reveal").addEventListener("click", event => {
-    if (event.target.matches("button.show-code")) showCode(Reveal.getCurrentSlide());
+    if (event.target.matches(".show-code")) showCode(Reveal.getCurrentSlide());
+    if (event.target.matches(".show-answers")) showAnswers(Reveal.getCurrentSlide());
   });
   const where = document.querySelector(".where");
   const say = () => {
@@ -299,7 +344,8 @@ if (!printing)
     navigationMode: "linear", transition: "none", backgroundTransition: "none", controls: true, controlsTutorial: false, progress: true, scrollActivationWidth: null,
     pdfSeparateFragments: false, pdfMaxPagesPerSlide: 1, help: true, plugins: [RevealNotes],
   });
-  Reveal.addKeyBinding({ keyCode: 67, key: "C", description: "Code of the figure" }, () => showCode(Reveal.getCurrentSlide()));
+  Reveal.addKeyBinding({ keyCode: 65, key: "A", description: "Answers (a printed deck has them on slides of their own)" }, () => showAnswers(Reveal.getCurrentSlide()));
+  Reveal.addKeyBinding({ keyCode: 67, key: "C", description: "Code of the slide" }, () => showCode(Reveal.getCurrentSlide()));
   Reveal.addKeyBinding({ keyCode: 68, key: "D", description: "Dark or light" }, () => setDark(!document.documentElement.classList.contains("dark")));
   Reveal.addKeyBinding({ keyCode: 80, key: "P", description: "Print, or save as PDF" }, printDeck);
   document.documentElement.dataset.ready = "yes";
