@@ -453,7 +453,8 @@ def test_leaderboard_shows_bounds_and_ranks_no_subsets(board):
 def test_shipped_results_are_of_the_whole_test_set():
     for row in leaderboard._shipped_rows():
         assert not row.test, row.model
-        assert row.bound == any(bound in row.model for bound in ("ELBO", "IWAE")), row.model
+        bounds = ("ELBO", "IWAE", "RealNVP")  # flows of levels: of a density after dequantisation
+        assert row.bound == any(bound in row.model for bound in bounds), row.model
 
 
 def test_leaderboard_takes_one_figure_for_each_test_item(board):
