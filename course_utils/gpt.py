@@ -121,8 +121,8 @@ class Attention(nn.Module):
     def forward(self, x, start=0, cache=None):
         positions = torch.arange(start, start + x.shape[1])
         q, k, v = (split_heads(part, self.heads) for part in self.qkv(x).chunk(3, dim=-1))
-        q = rotate(rms_norm(q, self.q_gain).float(), positions)  # angles need float32
-        k = rotate(rms_norm(k, self.k_gain).float(), positions)  # (batch, heads, time, d)
+        q = rotate(rms_norm(q, self.q_gain), positions)  # (batch, heads, time, width / heads)
+        k = rotate(rms_norm(k, self.k_gain), positions)
         if cache is not None:
             if cache:
                 k, v = (torch.cat([cache[n], new], dim=2) for n, new in (("k", k), ("v", v)))

@@ -322,6 +322,20 @@ def test_a_default_that_the_answer_lacks_is_there_for_the_lecture(capsys):
     assert torch.equal(answer(q, q, q), scaled_dot_product_attention(q, q, q, None))
 
 
+def test_an_answer_that_refuses_bfloat16_is_given_float32(capsys):
+    def rotate(x, positions):  # complex numbers have no bfloat16
+        half = x.shape[-1] // 2
+        angles = positions[:, None] * 10_000 ** (-torch.arange(half) / half)
+        turned = torch.complex(x[..., :half], x[..., half:]) * torch.polar(
+            torch.ones_like(angles), angles
+        )
+        return torch.cat([turned.real, turned.imag], dim=-1)
+
+    x, positions = torch.randn(4, 8).bfloat16(), torch.arange(4)
+    answer = check("rotate", rotate)
+    assert torch.allclose(answer(x, positions), EXERCISES["rotate"][0].reference(x, positions))
+
+
 def test_answer_for_numpy_arrays_comes_back_for_tensors():
     def mine(p):
         assert isinstance(p, np.ndarray), "written for numpy"

@@ -25,23 +25,27 @@ def _detached(argument):
     return argument.detach() if isinstance(argument, torch.Tensor) else argument
 
 
+def _widened(argument):
+    is_coarse = isinstance(argument, torch.Tensor) and argument.dtype == torch.bfloat16
+    return argument.float() if is_coarse else argument
+
+
 def for_the_lecture(exercise, function, alike, arrays, seconds):
     """``function`` itself if it does all that the reference does, or wrapped so that it does.
 
     alike: its results have the reference's form in all cases.  arrays: it wants numpy arrays.  seconds: time for two more calls.
     """
     try:
-        as_it_is, detached = within(seconds, lambda: _beyond_the_cases(exercise, function))
+        as_it_is, prepare = within(seconds, lambda: _beyond_the_cases(exercise, function))
     except OutOfTime:
-        as_it_is, detached = False, False
+        as_it_is, prepare = False, None
     if alike and as_it_is and not arrays and _same_arguments(exercise, function):
         return function
-    prepare = _to_numpy if arrays else _detached if detached else None
-    return _like_reference(exercise, function, prepare)
+    return _like_reference(exercise, function, _to_numpy if arrays else prepare)
 
 
 def _beyond_the_cases(exercise, function):
-    """(whether the form is the reference's in another precision too, whether tensors that need gradients are refused)."""
+    """(whether all is as with the reference in another precision and with gradients, what each argument needs if not)."""
 
     def changed(change):
         args = exercise.cases()[0]
@@ -58,13 +62,16 @@ def _beyond_the_cases(exercise, function):
         except Exception:
             return None
 
-    def refuses(f):
-        return result(f, torch.Tensor.requires_grad_) is None
+    def refuses(change):
+        return result(function, change) is None and result(exercise.reference, change) is not None
 
     like = result(exercise.reference, other_precision)
     alike = like is None or form(result(function, other_precision)) == form(like)
-    refused = refuses(function) and not refuses(exercise.reference)
-    return alike and not refused, refused
+    if refuses(torch.Tensor.requires_grad_):
+        return False, _detached
+    if refuses(torch.Tensor.bfloat16):  # trainings run in it
+        return False, _widened
+    return alike, None
 
 
 def _same_arguments(exercise, function):
