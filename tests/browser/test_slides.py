@@ -98,7 +98,8 @@ def open_deck(browser, tmp_path_factory):
             "console", lambda note: page.errors.append(note.text) if note.type == "error" else 0
         )
         page.goto(made[name].as_uri() + query)
-        page.wait_for_selector("html[data-ready]", state="attached", timeout=30_000)
+        ready = "html[data-print-ready]" if "print-pdf" in query else "html[data-ready]"
+        page.wait_for_selector(ready, state="attached", timeout=30_000)
         return page
 
     yield open_deck
@@ -260,7 +261,6 @@ def test_speaker_sees_the_instructors_block(open_deck):
 
 def test_print(open_deck, tmp_path):
     page = open_deck("02_entropy", "?print-pdf")
-    page.wait_for_selector("html[data-print-ready]", state="attached", timeout=30_000)
     assert page.locator("h3", has_text="Show the answers").count() == 1  # of the quiz before
     assert page.locator(".buttons:visible").count() == 0
     total = len(page.query_selector_all(".pdf-page"))
