@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from weights import random_weights
 
 from course_utils import autocast, checkpoints, data, metrics
 from course_utils.commands import claims
@@ -17,7 +17,7 @@ def lecture():
     return model_cells("05_pixelcnn")
 
 
-def random_weights(net, seed=0):
+def positive_weights(net, seed=0):
     """Positive: no ReLU is off and nothing cancels, which would hide a leak or a missing path."""
     generator = torch.Generator().manual_seed(seed)
     net = net.double()
@@ -26,12 +26,6 @@ def random_weights(net, seed=0):
             fan = p[0].numel() if p.ndim > 1 else 10
             p.copy_(torch.rand(p.shape, generator=generator, dtype=torch.float64) / fan)
     return net
-
-
-def scatter(net, std=0.3):
-    """Weights of both signs."""
-    for p in net.parameters():
-        nn.init.normal_(p, std=std)
 
 
 def jacobian(net, size, y=None):
@@ -48,7 +42,7 @@ def jacobian(net, size, y=None):
 
 def two_stacks(lecture, size, gated=False, **more):
     dilations = (1, 2, 4) * 3
-    return random_weights(
+    return positive_weights(
         lecture["PixelCNN"](channels=4, dilations=dilations, gated=gated, size=size, **more)
     )
 
@@ -72,7 +66,7 @@ def seen_by(net, place):
 
 
 def test_twelve_blocks_see_every_past_pixel_of_the_real_size(lecture):
-    net = random_weights(lecture["PixelCNN"](channels=2, dilations=(1, 2, 4) * 4))
+    net = positive_weights(lecture["PixelCNN"](channels=2, dilations=(1, 2, 4) * 4))
     for place in PLACES:
         seen = seen_by(net, place).flatten()
         assert seen[:place].all() and not seen[place:].any()
@@ -81,7 +75,7 @@ def test_twelve_blocks_see_every_past_pixel_of_the_real_size(lecture):
 def test_the_shipped_architecture_sees_the_whole_past_within_its_reach(lecture):
     """24 columns to the right, as many or more to the left, 26 rows up: no wedge, no future."""
     config = checkpoints.recorded("05_pixelcnn").config | {"channels": 2}
-    net = random_weights(lecture["PixelCNN"](**config))
+    net = positive_weights(lecture["PixelCNN"](**config))
     side = 3 + sum(config["dilations"])
     for place in PLACES:
         (a, b), seen = divmod(place, 28), seen_by(net, place)
@@ -110,7 +104,7 @@ def test_future_never_moves_a_prediction(lecture):
 
 def test_stacked_masks_have_a_blind_spot_and_no_leak(lecture):
     size = 10
-    moved = jacobian(random_weights(lecture["StackedMasks"](channels=4, layers=11)), size)
+    moved = jacobian(positive_weights(lecture["StackedMasks"](channels=4, layers=11)), size)
     assert not moved.triu().any()
     for a, b in [(5, 4), (8, 3), (9, 0)]:
         seen = moved[a * size + b].view(size, size) > 0
@@ -121,7 +115,7 @@ def test_stacked_masks_have_a_blind_spot_and_no_leak(lecture):
 
 def test_mask_b_in_the_first_layer_leaks(lecture):
     moved = jacobian(
-        random_weights(lecture["StackedMasks"](channels=4, layers=3, first_kind="B")), 8
+        positive_weights(lecture["StackedMasks"](channels=4, layers=3, first_kind="B")), 8
     )
     assert moved.diagonal().all() and not moved.triu(1).any()
 
@@ -164,7 +158,7 @@ def test_a_larger_kernel_has_a_flatter_blind_spot(lecture, kernel):
 def test_cached_sampling_gives_the_naive_pixels(lecture, gated, classes):
     torch.manual_seed(0)
     net = lecture["PixelCNN"](channels=8, dilations=(1, 2), gated=gated, classes=classes, size=10)
-    scatter(net)
+    random_weights(net).float()
     y = torch.tensor([3, 7]) if classes else None
     u = torch.rand(2, 10, 10, generator=torch.Generator().manual_seed(1))
     naive = lecture["sample_naive"](net, u, y)
@@ -175,7 +169,7 @@ def test_cached_sampling_gives_the_naive_pixels(lecture, gated, classes):
 def test_completion_keeps_what_is_given(lecture):
     torch.manual_seed(0)
     net = lecture["PixelCNN"](channels=8, dilations=(1, 2), size=12)
-    scatter(net)
+    random_weights(net).float()
     u = torch.rand(2, 12, 12, generator=torch.Generator().manual_seed(1))
     whole = lecture["sample_cached"](net, u)
     again = lecture["sample_cached"](net, u, given=whole, known_rows=11)
@@ -259,9 +253,7 @@ def pair(lecture):
     """Networks for images of 8x8 with random weights: one with two classes, one without."""
     torch.manual_seed(0)
     pair = [lecture["PixelCNN"](channels=8, dilations=(1, 2), classes=c, size=8) for c in (2, 0)]
-    for net in pair:
-        scatter(net)
-    return pair
+    return [random_weights(net).float() for net in pair]
 
 
 @torch.no_grad()
@@ -289,7 +281,7 @@ def test_every_block_and_both_stacks_hear_the_label(lecture, gated):
     """Class vectors of one block and one stack alone, all others zero: the output moves."""
     torch.manual_seed(0)
     net = lecture["PixelCNN"](channels=4, dilations=(1, 2), gated=gated, classes=2, size=6)
-    scatter(net, std=0.5)
+    random_weights(net, scale=0.5).float()
     x, y = torch.rand(1, 1, 6, 6), torch.tensor([1])
     vectors = [block.label.weight for block in net.blocks]
     with torch.no_grad():

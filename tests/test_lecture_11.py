@@ -4,10 +4,15 @@ import math
 
 import pytest
 import torch
+from weights import random_weights
 
 from course_utils import checkpoints, data
 from course_utils.commands.notebooks import model_cells
-from course_utils.exercises.lecture_11 import dequantized_bits_per_dim, hutchinson_trace
+from course_utils.exercises.lecture_11 import (
+    dequantize,
+    dequantized_bits_per_dim,
+    hutchinson_trace,
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,17 +37,25 @@ def counts(lecture, levels):
     return lecture["count_levels"](levels, 5)
 
 
-def stirred(module, seed=0, scale=0.3):
-    """The same module in doubles, all of its weights drawn anew: layers begin as the identity, which would hide faults."""
-    generator = torch.Generator().manual_seed(seed)
-    for p in module.double().parameters():
-        p.data = scale * torch.randn(p.shape, generator=generator, dtype=torch.float64)
-    return module
-
-
 def dequantised(levels, seed=0):
-    noise = torch.rand(levels.shape, generator=torch.Generator().manual_seed(seed)).double()
-    return (levels.double() + noise) / 256
+    noise = torch.rand(levels.shape, generator=torch.Generator().manual_seed(seed))
+    return dequantize(levels.double(), noise.double())
+
+
+def bits_of(flow, x, lecture):
+    """Bits/dim of digits in [0, 1), and their codes."""
+    with torch.no_grad():
+        z, log_det = flow(x)
+    return dequantized_bits_per_dim(-(lecture["normal_log_p"](z) + log_det), 784, 256), z
+
+
+def assert_figure(flow, entry, lecture, target):
+    """The recorded bits/dim, on a part of the test digits, and the target."""
+    images = data.mnist("test", dtype=torch.uint8).images[::10]
+    bits, _ = bits_of(flow, dequantised(images).float(), lecture)
+    error = float(bits.std()) / len(bits) ** 0.5
+    assert float(bits.mean()) == pytest.approx(entry.value, abs=4 * error)
+    assert entry.unit == "bits/dim" and entry.value <= target
 
 
 def assert_flow(layer, x, atol=1e-8):
@@ -59,9 +72,9 @@ def assert_flow(layer, x, atol=1e-8):
 def test_couplings_are_flows_of_vectors_and_of_images(lecture):
     net = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 6))
     vectors = lecture["Flow"](*(lecture["Coupling"](net) for _ in range(3)))
-    assert_flow(stirred(vectors), torch.randn(4, 6, dtype=torch.float64))
+    assert_flow(random_weights(vectors), torch.randn(4, 6, dtype=torch.float64))
     squeezed = lecture["Flow"](lecture["Squeeze"](), lecture["Coupling"](lecture["image_net"](5)))
-    assert_flow(stirred(squeezed, scale=0.1), torch.rand(2, 1, 6, 6, dtype=torch.float64))
+    assert_flow(random_weights(squeezed, scale=0.1), torch.rand(2, 1, 6, 6, dtype=torch.float64))
 
 
 def test_the_usual_first_layer_is_a_flow(lecture):
@@ -69,7 +82,7 @@ def test_the_usual_first_layer_is_a_flow(lecture):
 
 
 def test_autoregressive_layers_see_only_what_comes_before(lecture):
-    layer = stirred(lecture["Autoregressive"](5, units=4))
+    layer = random_weights(lecture["Autoregressive"](5, units=4))
     x = torch.randn(40, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     assert_flow(lecture["Flow"](layer, layer), x[:3])
     for part in (0, 1):  # mu, log sigma
@@ -80,7 +93,7 @@ def test_autoregressive_layers_see_only_what_comes_before(lecture):
 
 @pytest.mark.parametrize("options", [{}, {"shift": 2}, {"backwards": True}, {"shift": 2, "backwards": True}])  # fmt: skip
 def test_patches_see_only_the_patches_before_them(lecture, levels, options):
-    layer = stirred(lecture["PatchFlow"](width=8, depth=1, **options), scale=0.2).eval()
+    layer = random_weights(lecture["PatchFlow"](width=8, depth=1, **options), scale=0.2).eval()
     x = dequantised(levels[:2])
     with torch.no_grad():
         z, log_det = layer(x)
@@ -97,7 +110,7 @@ def test_patches_see_only_the_patches_before_them(lecture, levels, options):
 
 def test_one_number_flow_is_a_density(lecture):
     torch.manual_seed(0)
-    flow = stirred(lecture["SigmoidFlow"](torch.randn(500), parts=4), scale=0.5)
+    flow = random_weights(lecture["SigmoidFlow"](torch.randn(500), parts=4), scale=0.5)
     x = torch.linspace(-12, 12, 20_001, dtype=torch.float64)[:, None]
     with torch.no_grad():
         z, log_det = flow(x)
@@ -132,9 +145,8 @@ def test_the_counted_layer_costs_what_the_counts_say(lecture, levels, counts):
     wanted = -likely.log2().mean((1, 2))
     for seed in (0, 1):
         x = dequantised(images, seed)
-        z, log_det = layer(x)
-        nats = -(lecture["normal_log_p"](z) + log_det)
-        assert torch.allclose(dequantized_bits_per_dim(nats, 784, 256), wanted, atol=1e-9)
+        bits, z = bits_of(layer, x, lecture)
+        assert torch.allclose(bits, wanted, atol=1e-9)
     back = layer.inverse(z)
     assert torch.allclose(back, x, atol=1e-5)
     assert torch.equal((256 * back).floor().to(torch.uint8), images)
@@ -151,15 +163,7 @@ def test_counted_probabilities_sum_to_one(lecture, counts):
 
 def test_shipped_flow_has_its_figure(lecture):
     flow, entry = checkpoints.restore("11_flow_class", lecture["image_flow"])
-    images = data.mnist("test", dtype=torch.uint8).images[::10]
-    x = dequantised(images).float()
-    with torch.no_grad():
-        z, log_det = flow(x)
-    nats = -(lecture["normal_log_p"](z) + log_det)
-    bits = dequantized_bits_per_dim(nats, 784, 256)
-    error = float(bits.std()) / len(bits) ** 0.5
-    assert float(bits.mean()) == pytest.approx(entry.value, abs=4 * error)
-    assert entry.unit == "bits/dim" and entry.value <= 1.30
+    assert_figure(flow, entry, lecture, target=1.30)
 
 
 def test_a_mixtures_distribution_function_is_one(deeper):
@@ -193,19 +197,13 @@ def test_the_pixelcnn_as_a_flow(deeper, levels):
 
 
 def test_shipped_pixel_flow_has_its_figure(deeper):
-    entry = checkpoints.recorded("11_pixel_flow")
-    flow, _ = checkpoints.restore("11_pixel_flow", deeper["PixelFlow"])
-    with torch.no_grad():
-        z, log_det = flow(dequantised(data.mnist("test", dtype=torch.uint8).images[::20]).float())
-    bits = dequantized_bits_per_dim(-(deeper["normal_log_p"](z) + log_det), 784, 256)
-    error = float(bits.std()) / len(bits) ** 0.5
-    assert float(bits.mean()) == pytest.approx(entry.value, abs=4 * error)
-    assert entry.unit == "bits/dim" and entry.value <= 1.12
+    flow, entry = checkpoints.restore("11_pixel_flow", deeper["PixelFlow"])
+    assert_figure(flow, entry, deeper, target=1.12)
 
 
 def test_an_ode_is_a_flow(deeper):
     """The log-determinant along the ODE is that of the whole map's Jacobian; half the step brings about a quarter of the error."""
-    velocity = stirred(deeper["Velocity"](width=8), scale=0.5).requires_grad_(False)
+    velocity = random_weights(deeper["Velocity"](width=8), scale=0.5).requires_grad_(False)
     x = torch.randn(4, 2, generator=torch.Generator().manual_seed(0)).double()
 
     def exact(f, x):

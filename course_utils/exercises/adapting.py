@@ -17,8 +17,7 @@ def for_numpy(cases):
 def _to_numpy(argument):
     if not isinstance(argument, torch.Tensor):
         return argument
-    argument = argument.detach().cpu()
-    return (argument.float() if argument.dtype == torch.bfloat16 else argument).numpy()
+    return _widened(argument.detach().cpu()).numpy()
 
 
 def _detached(argument):

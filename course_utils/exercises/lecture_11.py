@@ -5,13 +5,9 @@ import math
 import torch
 from torch import nn
 
-from .declare import Declarations
+from .declare import Declarations, normal
 
 EXERCISES = Declarations()
-
-
-def _normal(*shape, seed, scale=1.0):
-    return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def _uniform(*shape, seed):
@@ -27,8 +23,8 @@ def change_of_variables(log_p_z, log_det):
 class _:
     def cases():
         return [
-            (_normal(5, seed=1) - 3, _normal(5, seed=2)),
-            (_normal(3, seed=3, scale=40) - 900, _normal(3, seed=4, scale=30) + 700),
+            (normal(5, seed=1) - 3, normal(5, seed=2)),
+            (normal(3, seed=3, scale=40) - 900, normal(3, seed=4, scale=30) + 700),
             (torch.tensor([-1.4, -0.9]), torch.tensor([math.log(2.0), math.log(0.25)])),
         ]
 
@@ -60,8 +56,8 @@ def _coupling_cases(seed):
     cases = []
     for number, (batch, features, *rest) in enumerate(shapes, seed):
         half = (batch, features // 2, *rest)
-        x = _normal(batch, features, *rest, seed=10 * number)
-        log_s, t = _normal(*half, seed=10 * number + 1), _normal(*half, seed=10 * number + 2)
+        x = normal(batch, features, *rest, seed=10 * number)
+        log_s, t = normal(*half, seed=10 * number + 1), normal(*half, seed=10 * number + 2)
         cases.append((x, 0.7 * log_s, t))
     return cases
 
@@ -166,10 +162,10 @@ def log_det_coupling(log_s):
 class _:
     def cases():
         return [
-            (_normal(4, 3, seed=71),),
-            (_normal(3, 1, seed=72),),
-            (_normal(2, 2, 3, 3, seed=73),),
-            (_normal(5, 5, seed=74) - 1,),
+            (normal(4, 3, seed=71),),
+            (normal(3, 1, seed=72),),
+            (normal(2, 2, 3, 3, seed=73),),
+            (normal(5, 5, seed=74) - 1,),
         ]
 
     class mistakes:
@@ -273,7 +269,7 @@ class _Field(nn.Module):
         super().__init__()
         self.first, self.second = nn.Linear(width, 7), nn.Linear(7, width)
         for number, p in enumerate(self.parameters()):
-            p.data = _normal(*p.shape, seed=10 * seed + number)
+            p.data = normal(*p.shape, seed=10 * seed + number)
 
     def forward(self, x):
         return self.second(torch.tanh(self.first(x)))
@@ -289,9 +285,9 @@ def _pulled_back(f, x, weights):
 class _:
     def cases():
         return [
-            (_Field(2, seed=1), _normal(5, 2, seed=91), _normal(5, 2, seed=92)),
-            (_Field(6, seed=2), _normal(3, 6, seed=93), _normal(3, 6, seed=94).sign()),
-            (_Field(4, seed=3), _normal(4, 4, seed=95), _normal(4, 4, seed=96)),
+            (_Field(2, seed=1), normal(5, 2, seed=91), normal(5, 2, seed=92)),
+            (_Field(6, seed=2), normal(3, 6, seed=93), normal(3, 6, seed=94).sign()),
+            (_Field(4, seed=3), normal(4, 4, seed=95), normal(4, 4, seed=96)),
         ]
 
     class mistakes:

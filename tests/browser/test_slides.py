@@ -170,12 +170,20 @@ def test_dark_and_light(deck):
     assert brightness(dark[0]) - brightness(dark[1]) > 0.7
 
 
-def test_code_behind_a_key(deck):
-    deck.evaluate("""() => {
-        const slide = Reveal.getSlides().find(s => s.querySelector('button.show-code'));
+def go_to(page, selector):
+    """Show the first slide that holds such an element."""
+    page.evaluate(
+        """selector => {
+        const slide = Reveal.getSlides().find(s => s.querySelector(selector));
         const {h, v} = Reveal.getIndices(slide);
         Reveal.slide(h, v);
-    }""")
+    }""",
+        selector,
+    )
+
+
+def test_code_behind_a_key(deck):
+    go_to(deck, "button.show-code")
     code = deck.locator("dialog.over")
     assert not code.is_visible()
     deck.keyboard.press("c")
@@ -185,20 +193,8 @@ def test_code_behind_a_key(deck):
     assert not code.is_visible() and counter(deck) == before
 
 
-def to_cell(page, cell_id):
-    """Show the first slide with this cell."""
-    page.evaluate(
-        """id => {
-        const slide = Reveal.getSlides().find(s => s.querySelector(`[data-cell="${id}"]`));
-        const {h, v} = Reveal.getIndices(slide);
-        Reveal.slide(h, v);
-    }""",
-        cell_id,
-    )
-
-
 def test_answers_behind_a_key(deck):
-    to_cell(deck, "quiz-before")
+    go_to(deck, "[data-cell=quiz-before]")
     answers = deck.locator("dialog.over")
     questions = deck.locator("section.present section.present li:has(ol)").count()
     assert questions >= 3 and not answers.is_visible()
@@ -217,11 +213,16 @@ def test_answers_behind_a_key(deck):
     assert not answers.is_visible()
 
 
+def small(tmp_path, *cells):
+    """The file of a notebook with these cells."""
+    path = tmp_path / "00_small.ipynb"
+    nbformat.write(new_notebook(cells=list(cells), metadata=notebooks.METADATA), path)
+    return path
+
+
 def test_an_answer_without_a_paragraph(open_deck, tmp_path):
     question = "Which one?\n\n<details><summary>Look</summary>The third.</details>\n\nGo on."
-    path = tmp_path / "00_small.ipynb"
-    cells = [new_markdown_cell(question, id="which")]
-    nbformat.write(new_notebook(cells=cells, metadata=notebooks.METADATA), path)
+    path = small(tmp_path, new_markdown_cell(question, id="which"))
     page = open_deck(path)
     assert page.locator("section.page").all_inner_texts() == ["Which one?\n\nGo on.\n\nLook"]
     page.keyboard.press("a")
@@ -235,13 +236,11 @@ def test_an_answer_without_a_paragraph(open_deck, tmp_path):
 
 @pytest.mark.parametrize(("lines", "pages"), [(20, 2), (21, 1)])
 def test_long_code_is_folded_where_that_saves_a_page(open_deck, tmp_path, lines, pages):
-    path = tmp_path / "00_small.ipynb"
     words = "A sentence of about a dozen words that takes room on the slide. " * 22
     source = "\n".join(f"x{i} = {i}" for i in range(lines))
     outputs = [new_output("stream", name="stdout", text="found: 1")]
-    cells = [new_markdown_cell(words, id="words"), new_code_cell(source, id="a", outputs=outputs)]
-    nbformat.write(new_notebook(cells=cells, metadata=notebooks.METADATA), path)
-    page = open_deck(path)
+    code = new_code_cell(source, id="a", outputs=outputs)
+    page = open_deck(small(tmp_path, new_markdown_cell(words, id="words"), code))
     assert page.evaluate("Reveal.getTotalSlides()") == pages
     assert page.locator(".show-code").count() == (pages == 1)
     assert page.evaluate(SEVERAL_PAGES) == ("" if pages == 1 else "words (2)")

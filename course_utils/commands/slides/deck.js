@@ -16,6 +16,7 @@ const stage = document.querySelector(".slides");
 const make = (tag, name = "", text = "") => Object.assign(document.createElement(tag), { className: name, textContent: text });
 const printing = /print-pdf|view=print/.test(location.search);
 const isHeading = unit => /^H[1-6]$/.test(unit.el.tagName);
+const isExercise = unit => /\bexercise\b/.test(unit.cell.dataset.tags);
 
 /* What announces the next block: a heading, a line in bold, a line that ends with a colon. */
 function announces(unit) {
@@ -146,15 +147,14 @@ function cut(unit, room) {
 /* Whether all the code of these units is long and has its output or figure beside it. */
 function outputsTell(units) {
   const codes = units.filter(({ el }) => el.matches("pre.code"));
-  return codes.length > 0 && codes.every(({ el, cell }) =>
-    el.children.length > LONG_CODE && !/\bexercise\b/.test(cell.dataset.tags) && units.some(unit => unit.cell === cell && unit.el.matches("pre.text, figure")));
+  return codes.length > 0 && codes.every(code =>
+    code.el.children.length > LONG_CODE && !isExercise(code) && units.some(({ el, cell }) => cell === code.cell && el.matches("pre.text, figure")));
 }
 
 /* The fewest pages that these units fill, at the largest sizes for it. */
 function fewestPages(units) {
-  const heading = units.find(isHeading)?.el.textContent, has = selector => units.some(({ el }) => el.matches(selector));
-  const exercise = units.some(({ cell }) => /\bexercise\b/.test(cell.dataset.tags));
-  const folds = has("figure[data-inches]") && !exercise ? [true] : outputsTell(units) ? [false, true] : [false];
+  const heading = units.find(isHeading)?.el.textContent, hasFigure = units.some(({ el }) => el.matches("figure[data-inches]"));
+  const folds = hasFigure && !units.some(isExercise) ? [true] : outputsTell(units) ? [false, true] : [false];
   let best = null;
   for (const folded of folds)
     for (const k of [1, 2, 3]) {
