@@ -334,6 +334,9 @@ EQUIVALENT = {
         "return torch.where(x <= -0.999, first, torch.where(x > 0.999, last, inside))": "no level lies there",
         "return torch.where(x < -0.999, first, torch.where(x >= 0.999, last, inside))": "no level lies there",
     },
+    "exposure": {
+        "rank = 1 + (others <= loss.unique()).sum()": "the loss is one number",
+    },
     "frechet_distance": {
         "eigenvalues = torch.linalg.eigvals(cov2 @ cov1).real.clamp(min=0)": "both products have the same eigenvalues",
     },

@@ -63,6 +63,7 @@ PROMISED = {
         "guided",
     ],
     "lecture_10b": ["optimal_denoiser", "absorbing_bound"],
+    "lecture_14": ["exposure", "green_z", "amplification", "kilowatt_hours"],
     "lecture_03": ["ngram_probability", "bigram_gradient", "made_masks"],
     "lecture_03b": ["receptive_field", "mu_law_encode", "mu_law_decode"],
 }
