@@ -301,6 +301,12 @@ EQUIVALENT = {
         "return int((mu.var(0) >= 0.01).sum())": NEVER_EQUAL,
         "return int(((-mu).var(0) > 0.01).sum())": "a variance has no sign",
     },
+    "amplification": {
+        "hit, false = (named[true >= 1].mean(), named[true == 0].mean())": "a label is 0 or 1",
+        "hit, false = (named[true == 1].mean(), named[true <= 0].mean())": "a label is 0 or 1",
+        "error = [p * (1 - p) / n for p, n in ((said, len(samples)), (hit, true.sum()), (false, (1 - true).sum()), (share, len(named)))]": "of each image both are known",
+        "error = [p * (1 - p) / n for p, n in ((said, len(samples)), (hit, true.sum()), (false, (1 - true).sum()), (share, len(labels)))]": "of each image both are known",
+    },
     "binomial_sign_test": {
         "ways = sum((math.comb(trials, k) for k in range(trials + 2) if abs(k - trials / 2) >= far))": "there are 0 ways to win more than all trials",
     },
@@ -340,6 +346,9 @@ EQUIVALENT = {
     "discretized_logistic": {
         "return torch.where(x <= -0.999, first, torch.where(x > 0.999, last, inside))": "no level lies there",
         "return torch.where(x < -0.999, first, torch.where(x >= 0.999, last, inside))": "no level lies there",
+    },
+    "exposure": {
+        "rank = 1 + (others <= loss.unique()).sum()": "the loss is one number",
     },
     "frechet_distance": {
         "eigenvalues = torch.linalg.eigvals(cov2 @ cov1).real.clamp(min=0)": "both products have the same eigenvalues",
