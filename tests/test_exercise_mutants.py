@@ -301,6 +301,9 @@ EQUIVALENT = {
         "return int((mu.var(0) >= 0.01).sum())": NEVER_EQUAL,
         "return int(((-mu).var(0) > 0.01).sum())": "a variance has no sign",
     },
+    "calibration_error": {
+        "gap = confidence[inside].mean() - right[inside].float().mean()": "its size counts"
+    },
     "amplification": {
         "hit, false = (named[true >= 1].mean(), named[true == 0].mean())": "a label is 0 or 1",
         "hit, false = (named[true == 1].mean(), named[true <= 0].mean())": "a label is 0 or 1",

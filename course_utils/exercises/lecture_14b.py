@@ -14,7 +14,10 @@ def calibration_error(confidence, right, bins):
     confidence: (n,), 0..1.  right: (n,), of zeros and ones.  bins: how many of equal width there are in 0..1.  The gaps of the bins are
     weighted by the answers in them; a bin without any counts nothing.  Returns a scalar in 0..1.
     """
-    place, error = (confidence * bins).long().clamp(max=bins - 1), 0.0  # a confidence of 1 is in the last
+    place, error = (
+        (confidence * bins).long().clamp(max=bins - 1),
+        0.0,
+    )  # a confidence of 1 is in the last
     for bin in place.unique():
         inside = place == bin
         gap = right[inside].float().mean() - confidence[inside].mean()
@@ -57,7 +60,7 @@ class _:
             (*_told(2.0, 300, seed=0), 10),
             (*_told(0.5, 200, seed=1), 5),
             (*_told(1.0, 60, seed=2, low=0.35, high=0.85), 20),  # bins without an answer
-            (torch.tensor([0.97, 1.0, 1.0, 0.13]), torch.tensor([1, 1, 0, 0]), 4),
+            (torch.tensor([0.13, 0.97, 1.0, 1.0]), torch.tensor([0, 1, 1, 0]), 4),
             (torch.tensor([0.42, 0.44, 0.71, 0.78]), torch.tensor([1, 1, 0, 0]), 2),
         ]
 
@@ -90,10 +93,7 @@ class _:
 
     class alternatives:
         sums = lambda c, r, bins: (
-            torch.zeros(bins)
-            .index_add(0, (c * bins).long().clamp(max=bins - 1), r - c)
-            .abs()
-            .sum()
+            torch.zeros(bins).index_add(0, (c * bins).long().clamp(max=bins - 1), r - c).abs().sum()
             / len(c)
         )
 
