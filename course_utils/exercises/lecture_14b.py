@@ -1,5 +1,7 @@
 """Exercise of lecture 14b, society, deeper: reference, cases, and the answers that students really give."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 
@@ -60,7 +62,7 @@ class _:
             (*_told(2.0, 300, seed=0), 10),
             (*_told(0.5, 200, seed=1), 5),
             (*_told(1.0, 60, seed=2, low=0.35, high=0.85), 20),  # bins without an answer
-            (torch.tensor([0.13, 0.97, 1.0, 1.0]), torch.tensor([0, 1, 1, 0]), 4),
+            (torch.tensor([0.13, 0.97, 1.0, 1.0, 0.4]), torch.tensor([0, 1, 1, 0, 1]), 4),
             (torch.tensor([0.42, 0.44, 0.71, 0.78]), torch.tensor([1, 1, 0, 0]), 2),
         ]
 
@@ -98,9 +100,8 @@ class _:
         )
 
         def right_closed(c, r, bins):
-            edges = np.linspace(0, 1, bins + 1)
             c, r, error = np.asarray(c, dtype=float), np.asarray(r), 0.0
-            for low, high in zip(edges[:-1], edges[1:]):
+            for low, high in pairwise(np.linspace(0, 1, bins + 1)):
                 inside = (c > low) & (c <= high)
                 if inside.any():
                     error += inside.mean() * abs(r[inside].mean() - c[inside].mean())
