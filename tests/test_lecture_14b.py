@@ -79,9 +79,17 @@ def test_famous_passages_are_in_the_plays_and_renaming_keeps_their_words(lecture
     for opening in texts["famous"]:
         title = next(title for title, play in plays.items() if opening in play)
         text = plays[title][plays[title].index(opening) :][:360]
-        other = lecture["renamed"](title, text)
+        other = lecture["renamed"](title, text, texts["other names"])
         assert len(other.split()) == len(text.split())
         assert re.findall(r"\b[a-z]+", other) == re.findall(r"\b[a-z]+", text)
+
+
+def test_the_capitals_are_the_encyclopedias(texts):
+    described = {a.title: a.description for a in data.articles()}
+    for place, spellings in texts["capitals"].items():
+        found = [t for t, d in described.items() if "apital" in d and f"{place}" in d]
+        first = {t.split(",")[0].split(" (")[0].casefold() for t in found}
+        assert spellings.split(" / ")[0] in first, place
 
 
 def test_invented_countries_are_in_no_article(texts):
