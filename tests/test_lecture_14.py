@@ -104,7 +104,7 @@ def test_views_count_each_pattern_of_nine_pixels(lecture):
 
 def test_a_detector_finds_what_differs_and_says_log_odds(lecture):
     draw = torch.Generator().manual_seed(2)
-    fakes, real = (torch.randn(500, 640, generator=draw) for _ in range(2))
+    fakes, real = (torch.randn(500, 20, generator=draw) for _ in range(2))
     fakes[:, 3] += 2.0
     score = lecture["detector"](fakes[:250], real[:250])
     found = score(fakes[250:]) > 0
