@@ -114,7 +114,7 @@ def test_a_detector_finds_what_differs_and_says_log_odds(lecture):
 def test_a_model_card_is_complete_when_each_section_says_enough_and_figures_are_there(lecture):
     missing, sections = lecture["missing"], lecture["SECTIONS"]
     said = "This section of the card says something that helps. "
-    full = {name: said + "12 %" for name in sections}
+    full = dict.fromkeys(sections, said + "12 %")
     assert missing({}) == list(sections) and missing(full) == []
     assert missing(full | {"energy": said}) == ["energy"], "a section that needs a number"
     assert missing(full | {"risks": said}) == [], "and one that doesn't"
