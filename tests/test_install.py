@@ -352,7 +352,12 @@ def checkout(tmp_path):
         shutil.copy(ROOT / name, place)
     (place / "data").mkdir()
     listed = json.loads((ROOT / "data" / "manifest.json").read_text("utf8"))
-    listed |= {"texts": {"names_ru": listed["texts"]["names_ru"]}, "programs": {}}
+    listed |= {
+        "texts": {"names_ru": listed["texts"]["names_ru"]},
+        "articles": {},
+        "programs": {},
+        "models": {},
+    }
     (place / "data" / "manifest.json").write_text(json.dumps(listed))
     return place
 

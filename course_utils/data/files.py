@@ -26,7 +26,8 @@ def manifest() -> dict:
 
 def brought() -> dict:
     """What is not part of the repository and comes out of a package's wheel at set-up: name -> entry of the manifest."""
-    return manifest()["texts"] | manifest()["programs"]
+    kinds = ("texts", "articles", "programs", "models")
+    return {name: entry for kind in kinds for name, entry in manifest()[kind].items()}
 
 
 def has_hash(path: Path, sha256: str) -> bool:

@@ -1,8 +1,11 @@
-"""Corpora as strings: Shakespeare's plays and lists of names.  They are brought at set-up and checked by hash at each first reading."""
+"""Corpora: Shakespeare's plays, lists of names, articles of an encyclopedia; and the file of a language model.  They are brought at set-up and checked by
+hash at each first reading.
+"""
 
 import hashlib
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from .. import paths, settings
 from ..texts import message
@@ -29,6 +32,29 @@ def text(name: str, split: str = "all") -> str:
         elif split != "all":
             chosen = {title: chosen[title] for title in parts[split]}
         return "\n\n".join(chosen.values())
+    return "".join(f"{line}\n" for line in _part(name, split))
+
+
+class Article(NamedTuple):
+    """One of the encyclopedia's: its title, one of twelve topics, a description of a few words (or ""), and its summary."""
+
+    title: str
+    topic: str
+    description: str
+    text: str
+
+
+def articles(split: str = "all") -> list[Article]:
+    """The beginnings of 10,033 articles of the English Wikipedia, in a fixed shuffled order, split 90/5/5 %.
+
+    split and errors as in ``text()``.  The authors are named in the articles' histories; licence CC BY-SA 4.0.
+    """
+    one_of((*SPLITS, "all"), split, "split")
+    return [Article(*line.split("\t")) for line in _part("encyclopedia", split)]
+
+
+def _part(name, split):
+    """The lines of a list that belong to a split: 90/5/5 %, or all in a row."""
     lines = _shuffled(_checked_text(name), seed=name)
     held_out = round(len(lines) * 0.05)
     bounds = {
@@ -37,7 +63,7 @@ def text(name: str, split: str = "all") -> str:
         "test": slice(-held_out, None),
         "all": slice(None),
     }
-    return "".join(f"{line}\n" for line in lines[bounds[split]])
+    return lines[bounds[split]]
 
 
 def plays() -> dict[str, str]:
@@ -49,8 +75,17 @@ def plays() -> dict[str, str]:
     return {play.split("\n", 1)[0]: play for play in _checked_text("shakespeare").split("\f")}
 
 
+def model_path(name: str) -> Path:
+    """The file of a language model that others trained: "smollm2", SmolLM2-135M-Instruct as GGUF (lectures 13 and 14).
+
+    Raises DataError like ``text()``, and ValueError for another name.
+    """
+    one_of(manifest()["models"], name, "model")
+    return _checked_path(name)
+
+
 def text_dir() -> Path:
-    """Where texts are brought to: data/texts, or the cache folder where data/ is read-only."""
+    """Where texts and models are brought to: data/texts, or the cache folder where data/ is read-only."""
     if not settings.get("COURSE_CACHE"):
         beside = paths.data_dir() / "texts"
         if paths.is_writable(beside):
@@ -70,7 +105,7 @@ def find_text(name: str) -> tuple[Path, str | None]:
             return path, None
     blamed = there[0] if there else next(iter(candidates))
     advice = paths.how_to_restore(blamed, fetch="", committed=False)
-    what = message("data.text", name=name)
+    what = message("data.model" if name in manifest()["models"] else "data.text", name=name)
     return blamed, describe(what, blamed, entry["bytes"], entry["sha256"], advice)
 
 
@@ -79,10 +114,15 @@ def shuffled(lines, seed: str) -> list[str]:
     return sorted(lines, key=lambda line: hashlib.sha256(f"{seed}\n{line}".encode()).digest())
 
 
-def _checked_text(name: str) -> str:
+def _checked_path(name: str) -> Path:
     path, problem = find_text(name)
     if problem:
         raise DataError(problem)
+    return path
+
+
+def _checked_text(name: str) -> str:
+    path = _checked_path(name)
     return _read(path, *_stamp(path))
 
 
