@@ -16,7 +16,7 @@ from course_utils.records import read
 needs_model = pytest.mark.skipif(
     data.find_text("smollm2")[1] is not None, reason="SmolLM2 not brought: make fetch"
 )
-MATRICES = ("qkv", "out", "up", "down")
+MATRICES = ("qkv", "attention.out", "up", "down")
 
 
 @pytest.fixture(scope="module")
