@@ -187,8 +187,8 @@ def read(model, tokens):
 
 
 @torch.no_grad()
-def generate(model, tokens, most, choose=torch.argmax, after=None):
-    """Up to ``most`` new tokens behind a list of tokens; none follows END.  choose: logits (vocab,) -> a token.
+def generate(model, tokens, most, choose=torch.argmax, after=None, stop=END):
+    """Up to ``most`` new tokens behind a list of tokens, up to the token ``stop``.  choose: logits (vocab,) -> a token.
 
     after: caches of the text before, from ``read``; they stay as they are, so that many questions can share one text.
     """
@@ -197,7 +197,7 @@ def generate(model, tokens, most, choose=torch.argmax, after=None):
     step = torch.tensor([tokens])
     while len(new) < most:
         token = int(choose(model(step, start, caches)[0, -1].float()))
-        if token == END:
+        if token == stop:
             break
         new.append(token)
         start += step.shape[1]

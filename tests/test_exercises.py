@@ -72,7 +72,7 @@ PROMISED = {
         "dequantized_bits_per_dim",
         "hutchinson_trace",
     ],
-    "lecture_13": ["quantize", "dequantize"],
+    "lecture_13": ["quantize", "dequantize_blocks", "mask_logits"],
     "lecture_13b": [
         "lora_init",
         "lora_forward",

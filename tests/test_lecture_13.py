@@ -1,20 +1,23 @@
 """Lecture 13: the file of a language model is read right, its tokeniser cuts as it should, and lecture 09's parts, rearranged, compute what
 other implementations compute."""
 
+import inspect
 import json
 import math
 import struct
 from pathlib import Path
 
 import jinja2
+import nbformat
 import numpy as np
 import pytest
 import torch
 from weights import random_weights
 
 from course_utils import data, gguf, smollm
+from course_utils.commands import notebooks
 from course_utils.exercises.lecture_09 import rotate
-from course_utils.exercises.lecture_13 import dequantize, quantize
+from course_utils.exercises.lecture_13 import dequantize_blocks, quantize
 
 RECORDED = json.loads((Path(__file__).parent / "smollm2.json").read_text("utf8"))
 needs_model = pytest.mark.skipif(
@@ -73,7 +76,7 @@ def test_each_kind_of_tensor_is_unpacked(tmp_path):
         assert packed[name].unpack().dtype == torch.float32
         assert packed[name].unpack().tolist() == numbers.tolist()
     for name in ("four", "eight"):
-        assert dequantize(*packed[name].blocks()).tolist() == right[name].tolist()
+        assert dequantize_blocks(*packed[name].blocks()).tolist() == right[name].tolist()
 
 
 def test_what_is_no_gguf_is_refused(tmp_path):
@@ -92,8 +95,18 @@ def test_quantised_numbers_are_off_by_half_a_step_at_most(bits):
     x = torch.randn(7, 96, generator=torch.Generator().manual_seed(bits))
     codes, scale, low = quantize(x, 32, bits)
     assert codes.dtype == torch.uint8 and int(codes.max()) == 2**bits - 1 and int(codes.min()) == 0
-    error = (dequantize(codes, scale, low) - x).view(7, 3, 32).abs()
+    error = (dequantize_blocks(codes, scale, low) - x).view(7, 3, 32).abs()
     assert (error <= 0.5001 * scale).all() and error.max() > 0.4 * scale.max()
+
+
+# --- the module is the lecture's own ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["rope", "GroupedAttention", "LlamaBlock", "Llama"])
+def test_the_module_has_the_lectures_code_letter_for_letter(name):
+    (path,) = notebooks.paths(["13_adapting_llms"])
+    cells = nbformat.read(path, as_version=4).cells
+    assert any(inspect.getsource(getattr(smollm, name)).rstrip() in c.source for c in cells)
 
 
 # --- the network, with random weights ---------------------------------------------------------------------------------
@@ -156,6 +169,11 @@ def test_halves_undoes_llama_cpps_order():
 @pytest.fixture(scope="module")
 def loaded():
     return smollm.load()
+
+
+@pytest.fixture(scope="module")
+def halved():
+    return smollm.load(torch.bfloat16)[0]
 
 
 @needs_model
@@ -225,13 +243,42 @@ def test_logits_equal_a_second_implementation(loaded):
 
 
 @needs_model
-def test_bfloat16_predicts_nearly_the_same(loaded):
+@pytest.mark.parametrize("sample", RECORDED["logits"], ids=lambda s: repr(s["text"][-12:]))
+def test_logits_equal_transformers(loaded, sample):
+    """The eight largest of the last position, by the authors' library, from the same file in float32."""
+    found = loaded[0](torch.tensor([sample["tokens"]]))[0, -1]
+    assert found.topk(8).indices.tolist() == sample["top"]
+    assert (found[sample["top"]] - torch.tensor(sample["values"])).abs().max() < 2e-3
+
+
+@needs_model
+@pytest.mark.parametrize("sample", RECORDED["logits"], ids=lambda s: repr(s["text"][-12:]))
+def test_bfloat16_logits_are_near_transformers_in_float32(halved, sample):
+    """Between 16 and 32 bfloat16 has steps of 0.125: a step for the last layer, and as much again for 30 blocks."""
+    found = halved(torch.tensor([sample["tokens"]]))[0, -1].float()
+    assert (found[sample["top"]] - torch.tensor(sample["values"])).abs().max() < 0.5
+
+
+@needs_model
+def test_bfloat16_predicts_nearly_the_same(loaded, halved):
     model, tokeniser = loaded
     tokens = torch.tensor([smollm.chat(tokeniser, "What is the capital of France?")])
     full = model(tokens)[0].log_softmax(-1)
-    half = smollm.load(torch.bfloat16)[0](tokens)[0].float().log_softmax(-1)
+    half = halved(tokens)[0].float().log_softmax(-1)
     divergence = (full.exp() * (full - half)).sum(-1)  # nats for each of the positions
     assert float(divergence.mean()) < 0.01
+
+
+@needs_model
+def test_angles_stay_exact_far_into_a_text_in_bfloat16(loaded, halved):
+    """Position 500 in bfloat16 is right to 2: angles that are computed there are off by whole radians, which a short text doesn't show."""
+    x = torch.randn(1, 1, 64, generator=torch.Generator().manual_seed(3)).bfloat16()
+    place = torch.tensor([501])
+    exact = smollm.rope(x.double(), place, 100_000.0)
+    assert (smollm.rope(x, place, 100_000.0).double() - exact).abs().max() < 0.05
+    tokens = loaded[1].encode(" ".join(f"Line {i} of the list." for i in range(60)))
+    bits = [float(smollm.token_bits(net, tokens).mean()) for net in (loaded[0], halved)]
+    assert bits[1] == pytest.approx(bits[0], rel=0.02)
 
 
 @needs_model
@@ -250,3 +297,13 @@ def test_windows_give_each_token_its_bits_once(loaded):
     short = smollm.token_bits(model, tokens, context=8)
     assert torch.allclose(short[:8], whole[:8], atol=1e-3) and (short > 0).all()
     assert short.sum() > whole.sum()
+
+
+@needs_model
+def test_an_answer_ends_before_its_stop(loaded):
+    model, tokeniser = loaded
+    (newline,) = tokeniser.encode("\n")
+    tokens = tokeniser.encode("France: Paris\nItaly: Rome\nSpain:")
+    answer = smollm.generate(model, tokens, 12, stop=newline)
+    assert newline not in answer and tokeniser.decode(answer).strip() == "Madrid"
+    assert newline in smollm.generate(model, tokens, 12)

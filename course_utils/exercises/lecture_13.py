@@ -1,5 +1,7 @@
 """Exercises of lecture 13, a language model on a laptop: references, cases, and the answers that students really give."""
 
+import math
+
 import torch
 
 from .declare import Declarations, normal
@@ -81,7 +83,7 @@ class _:
             return torch.floor((parts - low) / step + 0.5), step, low
 
 
-def dequantize(codes, scale, low):
+def dequantize_blocks(codes, scale, low):
     """What quantize() made, back as numbers: off by half a scale at most.
 
     codes: (..., blocks, block); scale, low: (..., blocks, 1).  Returns (..., blocks * block).
@@ -89,7 +91,7 @@ def dequantize(codes, scale, low):
     return (codes * scale + low).flatten(-2)
 
 
-@EXERCISES.declare(dequantize)
+@EXERCISES.declare(dequantize_blocks)
 class _:
     def cases():
         shapes = [(8, 4), (3, 12, 4), (2, 3, 8, 8), (2, 3, 6, 2)]
@@ -107,3 +109,51 @@ class _:
 
     class alternatives:
         reshape = lambda codes, scale, low: torch.addcmul(low, codes.float(), scale).reshape(*codes.shape[:-2], -1)  # fmt: skip
+
+
+def mask_logits(logits, allowed):
+    """Logits with which only the tokens of a list can be chosen; these keep their logits, all others get -inf.
+
+    logits: (..., vocab).  allowed: list of numbers of tokens, at least one.  Returns (..., vocab), a new tensor.
+    """
+    masked = torch.full_like(logits, -math.inf)
+    masked[..., allowed] = logits[..., allowed]
+    return masked
+
+
+def _shut(logits, allowed, value=-math.inf, shut=torch.logical_not):
+    """The reference with one thing changed."""
+    may = torch.zeros(logits.shape[-1], dtype=torch.bool)
+    may[allowed] = True
+    return logits.masked_fill(shut(may), value)
+
+
+@EXERCISES.declare(mask_logits)
+class _:
+    def cases():
+        return [
+            (normal(9, seed=1), [2, 5, 7]),
+            (normal(3, 9, seed=2) - 4, [0, 8]),  # all below 0
+            (normal(2, 3, 7, seed=3) + 9, [4]),  # all above 0
+            (normal(6, seed=4), [5, 0, 1, 2, 4, 3]),
+        ]
+
+    class mistakes:
+        the_others = lambda logits, allowed: _shut(logits, allowed, shut=torch.clone)
+        zero = lambda logits, allowed: _shut(logits, allowed, 0.0)
+        smallest = lambda logits, allowed: _shut(logits, allowed, logits.min())
+        plus_infinity = lambda logits, allowed: _shut(logits, allowed, math.inf)
+        only_allowed = lambda logits, allowed: logits[..., allowed]
+        first_allowed = lambda logits, allowed: _shut(logits, allowed[:1])
+        probabilities = lambda logits, allowed: mask_logits(logits, allowed).softmax(-1)
+        masked_probabilities = lambda logits, allowed: logits.softmax(-1).masked_fill(mask_logits(logits, allowed).isinf(), 0)  # fmt: skip
+        log_probabilities = lambda logits, allowed: mask_logits(logits, allowed).log_softmax(-1)
+        allowed_level = lambda logits, allowed: _shut(0 * logits, allowed)
+
+    class alternatives:
+        added = lambda logits, allowed: logits + mask_logits(0 * logits, allowed)
+        filled = lambda logits, allowed: _shut(logits, allowed)
+
+        def listed(logits, allowed):
+            places = torch.arange(logits.shape[-1])
+            return torch.where(torch.isin(places, torch.tensor(allowed)), logits, -float("inf"))
