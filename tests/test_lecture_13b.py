@@ -113,10 +113,14 @@ def test_published_figures():
 
 
 def test_the_race_is_complete():
+    """Every way at every share, with three seeds where the text is whole; each run judged on the same 50 pieces."""
     race = read("13b_transfer")
-    runs = [run for way in race["ways"].values() for by_seed in way.values() for run in by_seed]
-    assert len(runs) == 4 * 3 * 3 and {len(run["new"]) for run in runs} == {50}
-    assert {len(v) for v in (race["rehearsed"], *race["shuffled"].values(), *race["ranks"].values())} == {3}  # fmt: skip
+    for by_share in race["ways"].values():
+        assert {s: len(runs) for s, runs in by_share.items()} == {"0.01": 1, "0.1": 1, "1": 3}
+        assert {len(run["new"]) for runs in by_share.values() for run in runs} == {50}
+        assert {len(run["along"]) for run in by_share["1"]} == {4}
+    assert {len(both) for both in race["ngrams"].values()} == {2}
+    assert {run["order"] for both in race["ngrams"].values() for run in both} <= {5, 6, 7}
 
 
 @needs_model
