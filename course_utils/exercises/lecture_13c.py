@@ -166,7 +166,7 @@ class _:
         end_lost = lambda words, size, step: [words[i : i + size] for i in range(0, len(words) - size + 1, step)]  # fmt: skip
         short_lost = lambda words, size, step: chunks(words, size, step) if len(words) >= size else []  # fmt: skip
         one_more = lambda words, size, step: [window[: size + 1] for window in chunks(words, size + 1, step)]  # fmt: skip
-        joined = lambda words, size, step: sum(chunks(words, size, step), [])
+        joined = lambda words, size, step: [w for window in chunks(words, size, step) for w in window]  # fmt: skip
 
         def last_padded_back(words, size, step):
             return [*chunks(words, size, step)[:-1], words[-size:]]
