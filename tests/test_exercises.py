@@ -81,7 +81,7 @@ PROMISED = {
         "dpo_loss",
         "training_bytes",
     ],
-    "lecture_13c": ["bm25", "retrieve"],
+    "lecture_13c": ["bm25", "retrieve", "chunks"],
     "lecture_14": ["exposure", "green_z", "amplification", "kilowatt_hours"],
     "lecture_03": ["ngram_probability", "bigram_gradient", "made_masks"],
     "lecture_03b": ["receptive_field", "mu_law_encode", "mu_law_decode"],
