@@ -218,8 +218,42 @@ def every(rows, key):
 def test_the_rivals_had_equal_time_and_three_seeds(race):
     assert set(race) == {*CORNERS, *MIXTURES}
     assert all(len(rows) == 3 for rows in race.values())
-    flat = sum(race.values(), [])
+    flat = [row for rows in race.values() for row in rows]
     assert max(every(flat, "cpu")) < 1.35 * min(every(flat, "cpu"))
     assert all(row["found_out"] < math.log(2) and row["frechet"] > 3 for row in flat)
     for name in CORNERS:
         assert min(every(race[name], "bound")) > 80  # nats/image; the shipped PixelCNN has 80.2
+
+
+def ahead(key, first, second):
+    """All three seeds of the first have a smaller figure than each of the second."""
+    return max(every(first, key)) < min(every(second, key))
+
+
+def test_layers_and_training_interact(race):
+    """Convolutions help the GAN and harm the VAE, whatever its codes; the GAN leads the VAE in both columns, but the mixture only with convolutions."""
+    for rival in ("VAE", "VAE + mixture"):
+        assert ahead("frechet", race[f"{rival}, fully connected"], race[f"{rival}, convolutions"])
+    assert ahead("frechet", race["GAN, convolutions"], race["GAN, fully connected"])
+    for layers in ("fully connected", "convolutions"):
+        assert ahead("frechet", race[f"GAN, {layers}"], race[f"VAE, {layers}"])
+    assert ahead("frechet", race["GAN, convolutions"], race["VAE + mixture, convolutions"])
+    assert ahead("frechet", race["VAE + mixture, fully connected"], race["GAN, fully connected"])
+    for name in (
+        MIXTURES
+    ):  # less than half of the prior's distance is left, with codes of real digits a tenth
+        plain = race[name.replace(" + mixture", "")]
+        assert max(every(race[name], "frechet")) < 0.5 * min(every(plain, "frechet"))
+        assert max(every(race[name], "own_codes")) < 0.1 * min(every(plain, "frechet"))
+
+
+def test_each_is_ahead_at_what_it_was_trained_for(race):
+    """In each column the GAN is harder to find out, and the VAE has fewer nats."""
+    for layers in ("fully connected", "convolutions"):
+        gan, vae = race[f"GAN, {layers}"], race[f"VAE, {layers}"]
+        assert ahead("found_out", gan, vae) and ahead("bound", vae, gan)
+    for name in MIXTURES:
+        assert ahead("found_out", race["GAN, convolutions"], race[name])
+    assert not ahead("found_out", race["GAN, fully connected"], race[MIXTURES[0]])
+    assert ahead("recall", race["VAE, convolutions"], race["GAN, convolutions"])
+    assert ahead("recall", race["GAN, fully connected"], race["VAE, fully connected"])
