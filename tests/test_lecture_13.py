@@ -1,18 +1,21 @@
 """Lecture 13: the file of a language model is read right, its tokeniser cuts as it should, and lecture 09's parts, rearranged, compute what
 other implementations compute."""
 
+import inspect
 import json
 import math
 import struct
 from pathlib import Path
 
 import jinja2
+import nbformat
 import numpy as np
 import pytest
 import torch
 from weights import random_weights
 
 from course_utils import data, gguf, smollm
+from course_utils.commands import notebooks
 from course_utils.exercises.lecture_09 import rotate
 from course_utils.exercises.lecture_13 import dequantize_blocks, quantize
 
@@ -94,6 +97,16 @@ def test_quantised_numbers_are_off_by_half_a_step_at_most(bits):
     assert codes.dtype == torch.uint8 and int(codes.max()) == 2**bits - 1 and int(codes.min()) == 0
     error = (dequantize_blocks(codes, scale, low) - x).view(7, 3, 32).abs()
     assert (error <= 0.5001 * scale).all() and error.max() > 0.4 * scale.max()
+
+
+# --- the module is the lecture's own ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["rope", "GroupedAttention", "LlamaBlock", "Llama"])
+def test_the_module_has_the_lectures_code_letter_for_letter(name):
+    (path,) = notebooks.paths(["13_adapting_llms"])
+    cells = nbformat.read(path, as_version=4).cells
+    assert any(inspect.getsource(getattr(smollm, name)).rstrip() in c.source for c in cells)
 
 
 # --- the network, with random weights ---------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ AS_LONG_AS_A_CLASS = {
     "10b_diffusion_deeper",
     "11_flows",
     "11b_flows_deeper",
+    "13_adapting_llms",
 }
 MAX_CELLS, MAX_LINES_OF_CODE, MAX_SLIDES, MAX_MINUTES = 75, 700, 45, 75
 SLIDE_TYPES = {
