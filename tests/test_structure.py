@@ -54,6 +54,7 @@ AS_LONG_AS_A_CLASS = {
     "14_society",
     "13b_fine_tuning",
     "13c_retrieval",
+    "13_adapting_llms",
 }
 TO_BE_WRITTEN = {12}  # the comparison of all families
 MAX_CELLS, MAX_LINES_OF_CODE, MAX_SLIDES, MAX_MINUTES = 75, 700, 45, 75
