@@ -301,6 +301,9 @@ EQUIVALENT = {
         "return int((mu.var(0) >= 0.01).sum())": NEVER_EQUAL,
         "return int(((-mu).var(0) > 0.01).sum())": "a variance has no sign",
     },
+    "calibration_error": {
+        "gap = confidence[inside].mean() - right[inside].float().mean()": "its size counts"
+    },
     "amplification": {
         "hit, false = (named[true >= 1].mean(), named[true == 0].mean())": "a label is 0 or 1",
         "hit, false = (named[true == 1].mean(), named[true <= 0].mean())": "a label is 0 or 1",
@@ -544,6 +547,7 @@ SENSIBLE = {  # exercise -> random arguments
     "last_state": lambda draw: (torch.randn(3, 5, 2), torch.tensor([draw.randint(1, 5) for _ in range(3)])),
     "sample_pixels": lambda draw: (torch.rand(4, 9), torch.rand(4, 9)),
     "top_p_filter": lambda draw: (3 * torch.randn(draw.randint(2, 30)), draw.choice([0.0, draw.random(), 1.0])),
+    "calibration_error": lambda draw: (torch.rand(30), torch.randint(2, (30,)), draw.randint(1, 12)),
     "write_tokens": lambda draw: (_next_number, torch.argmax, [draw.randrange(7)], draw.randint(1, 9)),
 }  # fmt: skip
 

@@ -25,6 +25,8 @@ UNDER_WAY = {  # module -> its lecture, until that is there
     "exercises.lecture_13": "13_adapting_llms",
     "exercises.lecture_13b": "13b_fine_tuning",
     "exercises.lecture_13c": "13c_retrieval",
+    "exercises.lecture_14": "14_society",
+    "exercises.lecture_14b": "14b_society_deeper",
 }
 
 

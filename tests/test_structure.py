@@ -55,6 +55,7 @@ AS_LONG_AS_A_CLASS = {
     "13b_fine_tuning",
     "13c_retrieval",
     "13_adapting_llms",
+    "14b_society_deeper",
 }
 TO_BE_WRITTEN = {12}  # the comparison of all families
 MAX_CELLS, MAX_LINES_OF_CODE, MAX_SLIDES, MAX_MINUTES = 75, 700, 45, 75
