@@ -51,10 +51,10 @@ AS_LONG_AS_A_CLASS = {
     "10b_diffusion_deeper",
     "11_flows",
     "11b_flows_deeper",
-    "14_society",
+    "13_adapting_llms",
     "13b_fine_tuning",
     "13c_retrieval",
-    "13_adapting_llms",
+    "14_society",
     "14b_society_deeper",
 }
 TO_BE_WRITTEN = {12}  # the comparison of all families
