@@ -325,4 +325,4 @@ def test_an_answer_ends_before_its_stop(loaded):
     tokens = tokeniser.encode("France: Paris\nItaly: Rome\nSpain:")
     answer = smollm.generate(model, tokens, 12, stop=newline)
     whole = smollm.generate(model, tokens, 12)
-    assert newline in whole and 0 < len(answer) and answer == whole[: whole.index(newline)]
+    assert newline in whole and len(answer) > 0 and answer == whole[: whole.index(newline)]
