@@ -170,11 +170,14 @@ def load(dtype=torch.float32):
     return model.to(dtype).requires_grad_(False), ByteLevelPairs(*words)
 
 
+def turn(tokeniser, role, text):
+    """The tokens of one turn of a conversation: SmolLM2's template."""
+    return [START, *tokeniser.encode(f"{role}\n{text}"), END, *tokeniser.encode("\n")]
+
+
 def chat(tokeniser, question, system=SYSTEM):
-    """The tokens of a conversation in which the assistant is to speak next: SmolLM2's template."""
-    tokens = []
-    for role, text in (("system", system), ("user", question)):
-        tokens += [START, *tokeniser.encode(f"{role}\n{text}"), END, *tokeniser.encode("\n")]
+    """The tokens of a conversation in which the assistant is to speak next."""
+    tokens = turn(tokeniser, "system", system) + turn(tokeniser, "user", question)
     return [*tokens, START, *tokeniser.encode("assistant\n")]
 
 
@@ -203,6 +206,41 @@ def generate(model, tokens, most, choose=torch.argmax, after=None, stop=END):
         start += step.shape[1]
         step = torch.tensor([[token]])
     return new
+
+
+@torch.no_grad()
+def generate_all(model, prompts, most, choose=None, after=None, stop=END):
+    """What ``generate`` gives for each of many lists of tokens; lists of one length go through the network together, 32 at a time.
+
+    choose: (number of the prompt, its logits (vocab,)) -> a token; None: the most likely.  after: caches of a text before all of them.
+    """
+    choose = choose or (lambda number, logits: logits.argmax())
+    answers = [[] for _ in prompts]
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    for _, alike in groupby(order, key=lambda i: len(prompts[i])):
+        alike = list(alike)
+        for first in range(0, len(alike), 32):
+            rows = alike[first : first + 32]
+            _write(model, rows, prompts, answers, most, choose, after, stop)
+    return answers
+
+
+def _write(model, rows, prompts, answers, most, choose, after, stop):
+    """Fills the answers of some prompts of one length."""
+    n, start = len(rows), after[0]["k"].shape[2] if after else 0
+    before = after or [{}] * len(model.blocks)
+    caches = [{name: t.expand(n, -1, -1, -1) for name, t in cache.items()} for cache in before]
+    step, writing = torch.tensor([prompts[i] for i in rows]), set(rows)
+    for _ in range(most):
+        logits = model(step, start, caches)[:, -1].float()
+        start += step.shape[1]
+        tokens = {i: int(choose(i, row)) for i, row in zip(rows, logits) if i in writing}
+        writing = {i for i in writing if tokens[i] != stop}
+        for i in writing:
+            answers[i].append(tokens[i])
+        if not writing:
+            return
+        step = torch.tensor([[tokens.get(i, stop)] for i in rows])
 
 
 @torch.no_grad()

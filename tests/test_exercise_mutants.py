@@ -307,8 +307,8 @@ EQUIVALENT = {
     "amplification": {
         "hit, false = (named[true >= 1].mean(), named[true == 0].mean())": "a label is 0 or 1",
         "hit, false = (named[true == 1].mean(), named[true <= 0].mean())": "a label is 0 or 1",
-        "error = [p * (1 - p) / n for p, n in ((said, len(samples)), (hit, true.sum()), (false, (1 - true).sum()), (share, len(named)))]": "of each image both are known",
-        "error = [p * (1 - p) / n for p, n in ((said, len(samples)), (hit, true.sum()), (false, (1 - true).sum()), (share, len(labels)))]": "of each image both are known",
+        "of_said, of_hit, of_false, of_share = [p * (1 - p) / n for p, n in ((said, len(samples)), (hit, true.sum()), (false, (1 - true).sum()), (share, len(named)))]": "of each image both are known",
+        "of_said, of_hit, of_false, of_share = [p * (1 - p) / n for p, n in ((said, len(samples)), (hit, true.sum()), (false, (1 - true).sum()), (share, len(labels)))]": "of each image both are known",
     },
     "binomial_sign_test": {
         "ways = sum((math.comb(trials, k) for k in range(trials + 2) if abs(k - trials / 2) >= far))": "there are 0 ways to win more than all trials",
@@ -530,6 +530,8 @@ SENSIBLE = {  # exercise -> random arguments
     "merge_heads": lambda draw: (torch.randn(2, draw.randint(1, 4), draw.randint(1, 6), 3),),
     "mixture_log_prob": lambda draw: (3 * torch.randn(draw.randint(1, 9)), torch.randn(4), torch.randn(4), torch.rand(4) + 0.1),
     "monte_carlo": lambda draw: (torch.square, torch.randn(draw.randint(2, 90))),
+    "exposure": lambda draw: (torch.randn(()), torch.randn(draw.randint(1, 9))),
+    "amplification": lambda draw: (torch.stack([torch.arange(20) < 8, torch.rand(20) < 0.5], 1), torch.rand(9) < 0.5),
     "mu_law_encode": lambda draw: (2 * torch.rand(50) - 1, draw.choice([3, 15, 255])),
     "mutual_information": lambda draw: (_table(draw.randint(1, 5), draw.randint(1, 5)),),
     "next_probabilities": lambda draw: (2 * torch.randn(n := draw.randint(2, 30)), draw.uniform(0.2, 3), draw.randrange(n)),

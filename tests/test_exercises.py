@@ -81,9 +81,9 @@ PROMISED = {
         "dpo_loss",
         "training_bytes",
     ],
-    "lecture_13c": ["bm25", "retrieve"],
-    "lecture_14b": ["calibration_error"],
+    "lecture_13c": ["bm25", "retrieve", "chunks"],
     "lecture_14": ["exposure", "green_z", "amplification", "kilowatt_hours"],
+    "lecture_14b": ["calibration_error"],
     "lecture_03": ["ngram_probability", "bigram_gradient", "made_masks"],
     "lecture_03b": ["receptive_field", "mu_law_encode", "mu_law_decode"],
 }

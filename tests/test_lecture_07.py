@@ -1,11 +1,14 @@
 """Lecture 07: its networks, built by running the notebook's own cells, do what the text says, and the shipped weights give their figures."""
 
+import ast
 import math
 
+import nbformat
 import pytest
 import torch
 
 from course_utils import checkpoints, data, metrics, records
+from course_utils.commands import notebooks
 from course_utils.commands.notebooks import model_cells
 from course_utils.exercises.lecture_07 import (
     discriminator_loss,
@@ -167,20 +170,90 @@ def test_terms_are_those_of_the_bound(lecture):
     assert pixels.numpy() == pytest.approx(784 * math.log(2), rel=1e-5)
 
 
-def test_the_rivals_had_equal_time_and_three_seeds():
-    rows = records.read("07_race")["rows"]
-    assert set(rows) == {"VAE, fully connected", "VAE, convolutions", "GAN, convolutions"}
-    assert all(len(runs) == 3 for runs in rows.values())
-    flat = [row for runs in rows.values() for row in runs]
-    assert max(row["cpu"] for row in flat) < 1.35 * min(row["cpu"] for row in flat)
+def test_the_mixture_is_lecture_06s():
+    """The same function, but for its docstring."""
+
+    def body(name):
+        (path,) = notebooks.paths([name])
+        cells = nbformat.read(path, as_version=4).cells
+        (source,) = [c.source for c in cells if "def fit_mixture" in c.source]
+        nodes = ast.parse(source).body
+        (function,) = [n for n in nodes if getattr(n, "name", "") == "fit_mixture"]
+        return ast.dump(function.args), [ast.dump(line) for line in function.body[1:]]
+
+    assert body("07_gan") == body("06_vae")
+
+
+def test_mixture_codes_are_like_the_encoders(lecture):
+    """An encoder that ignores the image codes all as mu = 3, sigma = 0.1: so do the codes that are drawn, and the decoder sees them."""
+    torch.manual_seed(0)
+    vae = lecture["VAE"](lecture["FullyConnectedGenerator"](latent_dim=4)).requires_grad_(False)
+    vae.encoder[-1].weight.zero_()
+    vae.encoder[-1].bias.copy_(torch.tensor([3.0] * 4 + [2 * math.log(0.1)] * 4))
+    vae.decoder.forward = lambda z: z
+    generator = lecture["MixtureCodes"](vae, torch.zeros(4000, 1, 28, 28))
+    drawn = generator(torch.zeros(2000, generator.latent_dim))
+    for codes in (generator.codes, drawn):
+        assert codes.mean(0).numpy() == pytest.approx(3.0, abs=0.02)
+        assert codes.std(0).numpy() == pytest.approx(0.1, abs=0.01)
+    assert not torch.equal(drawn, generator(torch.zeros(2000, 4)))
+
+
+# --- the race ---------------------------------------------------------------------------------------------------------
+
+CORNERS = [f"{rival}, {layers}" for rival in ("VAE", "GAN") for layers in ("fully connected", "convolutions")]  # fmt: skip
+MIXTURES = ["VAE + mixture, fully connected", "VAE + mixture, convolutions"]
+
+
+@pytest.fixture(scope="module")
+def race():
+    """{row: its three seeds}."""
+    return records.read("07_race")["rows"]
+
+
+def every(rows, key):
+    return [row[key] for row in rows]
+
+
+def test_the_rivals_had_equal_time_and_three_seeds(race):
+    assert set(race) == {*CORNERS, *MIXTURES}
+    assert all(len(rows) == 3 for rows in race.values())
+    flat = [row for rows in race.values() for row in rows]
+    assert max(every(flat, "cpu")) < 1.35 * min(every(flat, "cpu"))
     assert all(row["found_out"] < math.log(2) and row["frechet"] > 3 for row in flat)
-    assert all(row["bound"] > 80 for row in flat)  # nats/image; the shipped PixelCNN has 80.2
+    for name in CORNERS:
+        assert min(every(race[name], "bound")) > 80  # nats/image; the shipped PixelCNN has 80.2
 
 
-def test_one_exchange_at_a_time():
-    """What the lecture concludes: every GAN is ahead of every VAE in samples, and behind in nats."""
-    rows = records.read("07_race")["rows"]
-    gan, vae = rows["GAN, convolutions"], rows["VAE, convolutions"] + rows["VAE, fully connected"]
-    for key in ("frechet", "found_out"):
-        assert max(row[key] for row in gan) < 0.5 * min(row[key] for row in vae)
-    assert min(row["bound"] for row in gan) > 1.2 * max(row["bound"] for row in vae)
+def ahead(key, first, second):
+    """All three seeds of the first have a smaller figure than each of the second."""
+    return max(every(first, key)) < min(every(second, key))
+
+
+def test_layers_and_training_interact(race):
+    """Convolutions help the GAN and harm the VAE, whatever its codes; the GAN leads the VAE in both columns, but the mixture only with convolutions."""
+    for rival in ("VAE", "VAE + mixture"):
+        assert ahead("frechet", race[f"{rival}, fully connected"], race[f"{rival}, convolutions"])
+    assert ahead("frechet", race["GAN, convolutions"], race["GAN, fully connected"])
+    for layers in ("fully connected", "convolutions"):
+        assert ahead("frechet", race[f"GAN, {layers}"], race[f"VAE, {layers}"])
+    assert ahead("frechet", race["GAN, convolutions"], race["VAE + mixture, convolutions"])
+    assert ahead("frechet", race["VAE + mixture, fully connected"], race["GAN, fully connected"])
+    for name in (
+        MIXTURES
+    ):  # less than half of the prior's distance is left, with codes of real digits a tenth
+        plain = race[name.replace(" + mixture", "")]
+        assert max(every(race[name], "frechet")) < 0.5 * min(every(plain, "frechet"))
+        assert max(every(race[name], "own_codes")) < 0.1 * min(every(plain, "frechet"))
+
+
+def test_each_is_ahead_at_what_it_was_trained_for(race):
+    """In each column the GAN is harder to find out, and the VAE has fewer nats."""
+    for layers in ("fully connected", "convolutions"):
+        gan, vae = race[f"GAN, {layers}"], race[f"VAE, {layers}"]
+        assert ahead("found_out", gan, vae) and ahead("bound", vae, gan)
+    for name in MIXTURES:
+        assert ahead("found_out", race["GAN, convolutions"], race[name])
+    assert not ahead("found_out", race["GAN, fully connected"], race[MIXTURES[0]])
+    assert ahead("recall", race["VAE, convolutions"], race["GAN, convolutions"])
+    assert ahead("recall", race["GAN, fully connected"], race["VAE, fully connected"])

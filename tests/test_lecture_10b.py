@@ -1,6 +1,7 @@
 """Lecture 10b: the absorbing bound is one, pixels have one turn each, the ODE's density is right where it is known, and shipped weights and records are what the text says."""
 
 import math
+from itertools import islice
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from weights import random_weights
 from course_utils import checkpoints, data
 from course_utils.commands.notebooks import model_cells
 from course_utils.exercises.lecture_10b import optimal_denoiser
+from course_utils.training import minibatches
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +79,42 @@ def test_every_pixel_has_one_turn_and_stays(lecture, steps):
     def once(x, hidden):
         return torch.where(hidden.all(1, keepdim=True), 50.0, -50.0).expand_as(x)
 
-    x = lecture["reveal"](once, 3, steps)
+    empty, everything = torch.zeros(3, 784), torch.ones(784, dtype=torch.bool)
+    x = lecture["reveal"](once, empty, everything, steps)
     assert (x.sum(1) == round(784 / steps)).all()
+
+
+def test_revealing_a_hole_keeps_the_rest_and_sees_no_answer(lecture):
+    """Seen pixels stay; what x has in the hole changes nothing; each pixel of the hole is hidden until its turn."""
+    shares = []
+
+    def like_the_first_pixel(x, hidden):
+        shares.append(hidden.float().mean(1))
+        return torch.where(x[:, :1] > 0, 50.0, -50.0).expand_as(x)
+
+    x = torch.tensor([[1.0], [0.0]]).repeat(1, 784)
+    x[:, 1:10] = 1 - x[:, 1:10]
+    hole = torch.arange(784) >= 392
+    full = lecture["reveal"](like_the_first_pixel, x, hole, 4)
+    assert torch.equal(full[:, :392], x[:, :392])
+    assert torch.equal(full[:, 392:], x[:, :1].expand(2, 392))
+    assert torch.allclose(torch.stack(shares), torch.tensor([[0.5], [0.375], [0.25], [0.125]]))
+    masked = random_weights(lecture["MaskedUNet"](width=8, middle=1)).float()
+    other = torch.where(hole, 1 - x, x)
+    assert torch.equal(lecture["reveal"](masked, x, hole, 3), lecture["reveal"](masked, other, hole, 3))  # fmt: skip
+
+
+def test_the_controls_batches_differ_from_the_pairs_only_in_the_noise(lecture):
+    torch.manual_seed(0)
+    pairs = torch.randn(64, 1, 2, 2), torch.arange(64.0).view(64, 1, 1, 1), torch.arange(64)
+    again, fresh = minibatches(*pairs, batch_size=32), lecture["fresh_noise"](pairs)
+    seen = []
+    for (noise, digit, y), (new, same_digit, same_y) in zip(islice(again, 4), fresh):
+        assert torch.equal(digit, same_digit) and torch.equal(y, same_y)
+        assert new.shape == noise.shape and not torch.isclose(new, noise).any()
+        seen.append(new)
+    assert abs(float(torch.cat(seen).std()) - 1) < 0.15
+    assert len(torch.cat(seen).flatten().unique()) == 4 * 32 * 4  # new in the second round, too
 
 
 def test_inpainting_keeps_what_is_known(lecture):

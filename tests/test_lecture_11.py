@@ -77,8 +77,28 @@ def test_couplings_are_flows_of_vectors_and_of_images(lecture):
     assert_flow(random_weights(squeezed, scale=0.1), torch.rand(2, 1, 6, 6, dtype=torch.float64))
 
 
-def test_the_usual_first_layer_is_a_flow(lecture):
-    assert_flow(lecture["Logit"](), torch.rand(3, 1, 3, 3, dtype=torch.float64))
+@pytest.mark.parametrize("dims", [2, 4, 256])
+def test_couplings_move_every_number(lecture, dims):
+    """Eight couplings that stretch what they move by the same factor, applied to ones: each number is moved by four of them."""
+
+    class Stretch(torch.nn.Module):
+        def forward(self, half):
+            return torch.cat([torch.ones_like(half), torch.zeros_like(half)], 1)  # log_s and t
+
+    flow = lecture["Flow"](*(lecture["Coupling"](Stretch()) for _ in range(8)))
+    z, _ = flow(torch.ones(1, dims, dtype=torch.float64))
+    moves = z.log() / (2 * math.tanh(0.5))
+    assert moves[0].tolist() == pytest.approx([4] * dims)
+
+
+def test_the_usual_first_layer_is_a_flow(lecture, levels):
+    """With each margin: invertible, and its output has about mean 0 and standard deviation 1 on digits."""
+    assert len(lecture["Logit"].MOMENTS) > 1
+    for margin in lecture["Logit"].MOMENTS:
+        layer = lecture["Logit"](margin)
+        assert_flow(layer, torch.rand(3, 1, 3, 3, dtype=torch.float64))
+        z, _ = layer(dequantised(levels))
+        assert (float(z.mean()), float(z.std())) == pytest.approx((0, 1), abs=0.05)
 
 
 def test_autoregressive_layers_see_only_what_comes_before(lecture):

@@ -1,9 +1,12 @@
-"""Lecture 14: what its exercises promise holds for random texts, ranks and groups, not for their cases only."""
+"""Lecture 14: what its exercises promise holds for random texts, ranks and groups, not for their cases only; and its own cells do what they say."""
 
 import math
 
+import pytest
 import torch
 
+from course_utils import checkpoints, metrics, records
+from course_utils.commands.notebooks import model_cells
 from course_utils.exercises.lecture_14 import (
     amplification,
     exposure,
@@ -70,3 +73,63 @@ def test_the_interval_of_the_amplification_covers_the_truth_in_95_of_100_worlds(
 
 def test_a_kilowatt_hour_is_a_thousand_watts_for_an_hour():
     assert kilowatt_hours(3600, 1000, 2000) == (1, 2)
+
+
+# --- the lecture's own cells ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lecture():
+    """Names that the cells of lecture 14 tagged "model" define."""
+    return model_cells("14_society")
+
+
+def test_the_lectures_hash_is_the_exercises(lecture):
+    draw = torch.Generator().manual_seed(1)
+    previous, token = torch.randint(0, 1536, (2, 5000), generator=draw)
+    for key, gamma in ((2026, 0.25), (7, 0.5)):
+        pair = (previous, token, key, gamma)
+        assert torch.equal(lecture["is_green"](*pair), is_green(*pair))
+
+
+def test_views_count_each_pattern_of_nine_pixels(lecture):
+    dot = torch.zeros(1, 1, 28, 28)
+    dot[0, 0, 10, 10] = 1
+    counts = lecture["views"](dot)[0, :512].square()
+    single = 2 ** torch.arange(9)  # the dot stands once in each of the nine places
+    assert torch.allclose(counts[single], torch.ones(9))
+    assert counts[0] == 26 * 26 - 9 and counts.sum() == 26 * 26
+    assert torch.allclose(lecture["views"](dot)[0, 512:], metrics.features(dot)[0])
+
+
+def test_a_detector_finds_what_differs_and_says_log_odds(lecture):
+    draw = torch.Generator().manual_seed(2)
+    fakes, real = (torch.randn(500, 20, generator=draw) for _ in range(2))
+    fakes[:, 3] += 2.0
+    score = lecture["detector"](fakes[:250], real[:250])
+    found = score(fakes[250:]) > 0
+    assert float(found.float().mean()) > 0.7 > 0.3 > float((score(real[250:]) > 0).float().mean())
+
+
+def test_a_model_card_is_complete_when_each_section_says_enough_and_figures_are_there(lecture):
+    missing, sections = lecture["missing"], lecture["SECTIONS"]
+    said = "This section of the card says something that helps. "
+    full = dict.fromkeys(sections, said + "12 %")
+    assert missing({}) == list(sections) and missing(full) == []
+    assert missing(full | {"energy": said}) == ["energy"], "a section that needs a number"
+    assert missing(full | {"risks": said}) == [], "and one that doesn't"
+    assert missing(full | {"risks": " " * 60}) == ["risks"], "blanks say nothing"
+
+
+def test_one_shipped_network_of_each_family_is_counted(lecture):
+    families = lecture["FAMILIES"]
+    assert len(families) == len({name[:2] for name in families}) == 7
+    assert all(checkpoints.recorded(name).cpu_seconds > 0 for name in families)
+
+
+def test_the_record_of_generations_is_whole():
+    rows = torch.tensor([*records.read("14_generations")["rows"].values()])
+    assert rows.shape == (3, 3, 6, 2), "ways, seeds, generations, (bits/char, different 5-grams)"
+    bits = rows[..., 0]
+    assert torch.all(bits[:, :, 1:] > bits[:, :, :-1]), "each generation is worse on unread plays"
+    assert torch.all(rows[:, :, 0] == rows[0, 0, 0]), "all begin with the same plays"

@@ -142,3 +142,39 @@ class _:
         def sorting(query, documents, k):
             unit = F.normalize(documents, dim=-1) @ F.normalize(query, dim=0)
             return sorted(range(len(documents)), key=lambda i: -unit[i])[:k]
+
+
+def chunks(words, size, step):
+    """A text cut into windows of ``size`` words that begin every ``step`` words, so that neighbours share size - step of them.
+
+    words: a list, of texts or of their numbers.  Returns a list of lists: the last one ends with the text, and none lies inside another; a short text is one.
+    """
+    starts = range(0, max(len(words) - size, 0) + step, step)
+    return [words[start : start + size] for start in starts]
+
+
+@EXERCISES.declare(chunks)
+class _:
+    def cases():
+        sizes = [(10, 4, 2), (9, 4, 3), (10, 4, 3), (2, 4, 2), (4, 4, 2), (5, 4, 2), (12, 4, 4), (3, 5, 1)]  # fmt: skip
+        return [([7 * i % 31 for i in range(n)], size, step) for n, size, step in sizes]
+
+    class mistakes:
+        no_overlap = lambda words, size, step: chunks(words, size, size)
+        step_as_overlap = lambda words, size, step: chunks(words, size, max(size - step, 1))
+        inside_another = lambda words, size, step: [words[i : i + size] for i in range(0, len(words), step)]  # fmt: skip
+        end_lost = lambda words, size, step: [words[i : i + size] for i in range(0, len(words) - size + 1, step)]  # fmt: skip
+        short_lost = lambda words, size, step: chunks(words, size, step) if len(words) >= size else []  # fmt: skip
+        one_more = lambda words, size, step: [window[: size + 1] for window in chunks(words, size + 1, step)]  # fmt: skip
+        joined = lambda words, size, step: [w for window in chunks(words, size, step) for w in window]  # fmt: skip
+
+        def last_padded_back(words, size, step):
+            return [*chunks(words, size, step)[:-1], words[-size:]]
+
+    class alternatives:
+        def growing(words, size, step):
+            found, start = [words[:size]], 0
+            while start + size < len(words):
+                start += step
+                found.append(words[start : start + size])
+            return found

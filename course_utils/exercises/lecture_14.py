@@ -64,6 +64,10 @@ def is_green(previous, token, key, gamma):
 
     previous, token: whole numbers, tensors that broadcast.  key: a whole number.  Returns a tensor of booleans.
     """
+    previous, token = (
+        torch.as_tensor(previous),
+        torch.as_tensor(token),
+    )  # a list times a million is a long list
     mixed = (previous * 73_856_093) ^ (token * 19_349_663) ^ (key * 83_492_791)
     mixed = ((mixed ^ (mixed >> 13)) & 0x7FFFFFFF) * 1_274_126_177 >> 16
     return mixed % 10_007 < gamma * 10_007
@@ -137,9 +141,9 @@ def amplification(labels, samples):
     hit, false = named[true == 1].mean(), named[true == 0].mean()
     said, share = samples.double().mean(), true.mean()
     real = (said - false) / (hit - false)
-    error = [p * (1 - p) / n for p, n in ((said, len(samples)), (hit, true.sum()), (false, (1 - true).sum()), (share, len(true)))]  # fmt: skip
-    variance = (error[0] + real**2 * error[1] + (1 - real) ** 2 * error[2]) / (hit - false) ** 2
-    return real - share + (variance + error[3]) ** 0.5 * torch.tensor([0, -1.96, 1.96])
+    of_said, of_hit, of_false, of_share = [p * (1 - p) / n for p, n in ((said, len(samples)), (hit, true.sum()), (false, (1 - true).sum()), (share, len(true)))]  # fmt: skip
+    variance = (of_said + real**2 * of_hit + (1 - real) ** 2 * of_false) / (hit - false) ** 2
+    return real - share + (variance + of_share) ** 0.5 * torch.tensor([0, -1.96, 1.96])
 
 
 def _amplified(corrected=True, judge=True, data=True, widths=1.96, root=True, ratio=False):
@@ -180,6 +184,9 @@ class _:
             _told(0.8, 0.95, 0.1, 1000, 2000, 0.9),
             _told(0.3, 0.7, 0.2, 200, 300, 0.35),  # no amplification: all of it is the classifier's
             _told(0.1, 0.8, 0.3, 300, 50, 0.5),
+            tuple(
+                told.flip(0) for told in _told(0.4, 0.8, 0.25, 10, 8, 0.5)
+            ),  # so few that one more or less shows
         ]
 
     class mistakes:
