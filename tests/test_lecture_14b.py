@@ -102,12 +102,19 @@ def llama():
     return random_weights(smollm.Llama(50, 24, 48, 2, 4, 2, 10_000.0), seed=0)
 
 
-def test_greedy_decoding_of_many_is_that_of_each(lecture, llama):
-    prefixes = torch.randint(3, 50, (5, 7), generator=torch.Generator().manual_seed(0))
-    written = lecture["greedy"](llama, prefixes, 6)
-    for row, prefix in zip(written.tolist(), prefixes.tolist(), strict=True):
-        alone = smollm.generate(llama, prefix, 6)  # stops before an end of turn
-        assert row[: len(alone)] == alone and (len(alone) == 6 or row[len(alone)] == smollm.END)
+class Letters:
+    """A tokeniser whose tokens are letters, from "A" on."""
+
+    encode = staticmethod(lambda text: [ord(letter) - 65 for letter in text])
+    decode = staticmethod(lambda tokens: "".join(chr(65 + int(i)) for i in tokens))
+
+
+def test_copied_counts_the_characters_up_to_the_first_wrong_one(lecture, llama):
+    prefix = [5, 9, 2, 7]
+    written = smollm.generate(llama, prefix, 6, stop=None)
+    other = [*written[:3], (written[3] + 1) % 50, *written[4:]]
+    texts = [Letters.decode(prefix + rest) for rest in (written, other)]
+    assert lecture["copied"](llama, Letters, texts, 4, 6) == [6, 3]
 
 
 def test_the_lens_after_the_last_block_is_the_network(lecture, llama):
