@@ -10,10 +10,8 @@ import struct
 import torch
 
 BLOCK = 32  # weights that share a scale
-_TEXT, _LIST = (
-    8,
-    9,
-)  # kinds of a setting's value; the others are numbers, with these letters in struct:
+# kinds of a setting's value: text, list, and numbers with these letters in struct
+_TEXT, _LIST = 8, 9
 _NUMBERS = dict(zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIif?Qqd", strict=True))
 
 
@@ -54,10 +52,8 @@ def read(path):
     entries = []
     for _ in range(tensors):
         name = head.text()
-        shape = [head.number("Q") for _ in range(head.number("I"))][
-            ::-1
-        ]  # the last axis came first
-        entries.append((name, shape, head.number("I"), head.number("Q")))
+        shape = [head.number("Q") for _ in range(head.number("I"))]  # the last axis first
+        entries.append((name, shape[::-1], head.number("I"), head.number("Q")))
     alignment = settings.get("general.alignment", 32)
     start = math.ceil(head.at / alignment) * alignment
     weights = torch.frombuffer(content, dtype=torch.uint8)
@@ -87,9 +83,7 @@ class Packed:
             codes = rows[..., 2:].contiguous().view(torch.int8)
             return codes, scale, torch.zeros_like(scale)
         low = rows[..., 2:4].contiguous().view(torch.float16).float()
-        pairs = rows[
-            ..., 4:
-        ]  # 16 bytes: the lower halves are weights 0 ... 15, the upper ones 16 ... 31
+        pairs = rows[..., 4:]  # 16 bytes: lower halves are weights 0 ... 15, upper ones 16 ... 31
         return torch.cat([pairs & 15, pairs >> 4], dim=-1), scale, low
 
     def unpack(self):

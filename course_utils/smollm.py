@@ -189,23 +189,12 @@ def read(model, tokens):
     return caches
 
 
-@torch.no_grad()
 def generate(model, tokens, most, choose=torch.argmax, after=None, stop=END):
     """Up to ``most`` new tokens behind a list of tokens, up to the token ``stop``.  choose: logits (vocab,) -> a token.
 
     after: caches of the text before, from ``read``; they stay as they are, so that many questions can share one text.
     """
-    caches = [dict(cache) for cache in after or [{}] * len(model.blocks)]
-    start, new = caches[0]["k"].shape[2] if after else 0, []
-    step = torch.tensor([tokens])
-    while len(new) < most:
-        token = int(choose(model(step, start, caches)[0, -1].float()))
-        if token == stop:
-            break
-        new.append(token)
-        start += step.shape[1]
-        step = torch.tensor([[token]])
-    return new
+    return generate_all(model, [tokens], most, lambda _, logits: choose(logits), after, stop)[0]
 
 
 @torch.no_grad()
@@ -247,10 +236,8 @@ def _write(model, rows, prompts, answers, most, choose, after, stop):
 def token_bits(model, tokens, context=512):
     """-log2 p of each token of a list but the first, (n - 1,), in windows that overlap by half."""
     ids, bits = torch.tensor(tokens), torch.empty(len(tokens) - 1)
-    for start in [
-        *range(0, max(len(ids) - 1 - context, 0), context // 2),
-        max(len(ids) - 1 - context, 0),
-    ]:
+    last = max(len(ids) - 1 - context, 0)
+    for start in [*range(0, last, context // 2), last]:
         window = ids[start : start + context + 1]
         nats = F.cross_entropy(model(window[None, :-1])[0].float(), window[1:], reduction="none")
         seen = 0 if start == 0 else context // 2
