@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 import torch
-from scipy.stats import binomtest
 from weights import random_weights
 
 from course_utils import data, gpt, records, smollm
@@ -51,12 +50,6 @@ def test_who_is_always_a_fifth_too_sure_has_an_error_of_a_fifth():
     confidence, right = answers(100_000, 0, lambda c: (c - 0.2).clamp(min=0))
     sure = confidence > 0.2
     assert float(calibration_error(confidence[sure], right[sure], 10)) == pytest.approx(0.2, abs=0.01)  # fmt: skip
-
-
-def test_wilsons_interval_is_scipys(lecture):
-    for k, n in ((0, 40), (3, 80), (17, 40), (8, 8)):
-        theirs = binomtest(k, n).proportion_ci(method="wilson")
-        assert lecture["wilson"](k, n) == pytest.approx((theirs.low, theirs.high), abs=1e-4)
 
 
 def test_auroc_counts_pairs(lecture):

@@ -36,6 +36,19 @@ def test_sign_test_is_scipys(pair, level):
     assert ours.share == wins / trials
 
 
+@pytest.mark.parametrize(("hits", "trials"), [(0, 40), (3, 80), (17, 40), (8, 8)])
+def test_wilsons_interval_is_scipys(hits, trials):
+    theirs = stats.binomtest(hits, trials).proportion_ci(method="wilson")
+    ours = metrics.wilson_interval(hits, trials)
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-4)
+
+
+@pytest.mark.parametrize(("hits", "trials"), [(3, 2), (-1, 2), (0, 0)])
+def test_wilsons_interval_refuses(hits, trials):
+    with pytest.raises(ValueError, match=r"0\.\.trials"):
+        metrics.wilson_interval(hits, trials)
+
+
 def test_sign_test_at_its_ends():
     assert metrics.binomial_sign_test(1, 1).p_value == 1
     assert metrics.binomial_sign_test(5, 10).p_value == 1

@@ -25,7 +25,7 @@ _HOME = {
     "bertscore": ["bert_score", "bert_scores"],
     "forms": ["BlindComparison", "Rating"],
     "answers": ["rating_table", "read_answers"],
-    "sign_test": ["binomial_sign_test", "judgements_needed", "sign_test_power"],
+    "sign_test": ["binomial_sign_test", "judgements_needed", "sign_test_power", "wilson_interval"],
     "agreement": ["cohen_kappa", "fleiss_kappa", "krippendorff_alpha"],
     "ranking": ["bradley_terry", "win_matrix"],
 }
