@@ -89,9 +89,7 @@ class GroupedAttention(nn.Module):
     def forward(self, x, start=0, cache=None):
         positions = torch.arange(start, start + x.shape[1])
         q = rope(split_heads(self.q(x), self.heads), positions, self.base)  # (batch, 9, time, 64)
-        k = rope(
-            split_heads(self.k(x), self.key_heads), positions, self.base
-        )  # (batch, 3, time, 64)
+        k = rope(split_heads(self.k(x), self.key_heads), positions, self.base)  # 3 heads
         v = split_heads(self.v(x), self.key_heads)
         if cache is not None:
             if cache:
