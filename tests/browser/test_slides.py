@@ -35,6 +35,10 @@ CHECK = """dpi => {
                 break;
             }
         }
+        for (const figure of slide.querySelectorAll('.beside figure')) {
+            const em = parseFloat(slide.style.getPropertyValue('--text')), room = figure.closest('.cell').clientWidth - figure.offsetWidth;
+            if (room < 9 * em) say('a word a line stands beside a figure');
+        }
         for (const el of slide.querySelectorAll('.cell *'))
             if (/auto|scroll/.test(getComputedStyle(el).overflow + getComputedStyle(el).overflowY)) say('scrolls inside');
         let text = '';

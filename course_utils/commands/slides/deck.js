@@ -11,6 +11,7 @@ const TEXT = [26, 24, 22, 20], CODE = [18, 17, 16, 15, 14], LARGE = [30, 28]; //
 const LONG_CODE = 20; // lines: as much as a slide shows
 const SMALL = 18; // px: a formula or a table that is too wide shrinks to this
 const FIGURE_TEXT = 14, FIGURE_GOOD = 112, FIGURE_MAX = 165; // px of the smallest text; px an inch: wanted, at most
+const BESIDE = 10; // em of text, its distance from the figure included: a narrower column holds one word a line
 const MONO = 0.605; // width of a letter of code, in em
 const stage = document.querySelector(".slides");
 const make = (tag, name = "", text = "") => Object.assign(document.createElement(tag), { className: name, textContent: text });
@@ -87,6 +88,8 @@ function fits(page, { text, code, folded = false, beside = false, inch = 0 }) {
     if (width > WIDTH) wide.style.fontSize = `${Math.max(SMALL, Math.floor((parseFloat(getComputedStyle(wide).fontSize) * WIDTH) / width * 4) / 4 - 0.25)}px`;
   }
   const box = page.getBoundingClientRect();
+  const room = WIDTH - (page.querySelector("figure[data-inches]")?.getBoundingClientRect().width ?? 0);
+  if (beside && room < BESIDE * text) return false;
   return box.height <= HEIGHT && page.scrollWidth <= WIDTH
     && [...page.querySelectorAll("pre, table, math[display=block]")].every(el => el.getBoundingClientRect().right <= box.left + WIDTH + 1);
 }
