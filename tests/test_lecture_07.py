@@ -239,9 +239,8 @@ def test_layers_and_training_interact(race):
         assert ahead("frechet", race[f"GAN, {layers}"], race[f"VAE, {layers}"])
     assert ahead("frechet", race["GAN, convolutions"], race["VAE + mixture, convolutions"])
     assert ahead("frechet", race["VAE + mixture, fully connected"], race["GAN, fully connected"])
-    for name in (
-        MIXTURES
-    ):  # less than half of the prior's distance is left, with codes of real digits a tenth
+    # less than half of the prior's distance is left, with codes of real digits a tenth
+    for name in MIXTURES:
         plain = race[name.replace(" + mixture", "")]
         assert max(every(race[name], "frechet")) < 0.5 * min(every(plain, "frechet"))
         assert max(every(race[name], "own_codes")) < 0.1 * min(every(plain, "frechet"))
